@@ -32,6 +32,7 @@ from gurux_dlms.enums import (
     Command,
     Conformance,
     DataType,
+    ErrorCode,
     InterfaceType,
     MethodAccessMode,
     ObjectType,
@@ -46,6 +47,7 @@ from gurux_dlms.GXDLMSLNParameters import GXDLMSLNParameters
 from gurux_dlms.GXDLMSLongTransaction import GXDLMSLongTransaction
 from gurux_dlms.GXHdlcSettings import GXHdlcSettings
 from gurux_dlms.GXServerReply import GXServerReply
+from gurux_dlms.GXSecure import GXSecure
 from gurux_dlms.objects import (
     GXDLMSAssociationLogicalName,
     GXDLMSCaptureObject,
@@ -76,6 +78,29 @@ GXDLMSLNParameters.isMultipleBlocks = lambda self: self.multipleBlocks
 ValueEventArgs.__iter__ = lambda self: iter((self,))
 GXDLMSLongTransaction.setData = lambda self, value: setattr(self, "data", value)
 GXDLMSLNParameters.setStatus = lambda self, value: setattr(self, "status", value)
+
+
+class Association(GXDLMSAssociationLogicalName):
+    """The association, with pass 3 and 4 of HLS: the library's takes octets for a number."""
+
+    def invoke(self, settings, e):
+        if e.index != 1:
+            return super().invoke(settings, e)
+        answer = bytes(e.parameters)
+        gmac = settings.authentication == Authentication.HIGH_GMAC
+        counter = int.from_bytes(answer[1:5], "big") if gmac else 0
+        secret = settings.sourceSystemTitle if gmac else self.secret
+        want = GXSecure.secure(settings, settings.cipher, counter, settings.stoCChallenge, secret)
+        if bytes(want) != answer:
+            e.error = ErrorCode.READ_WRITE_DENIED
+            return None
+        settings.connected = settings.connected | ConnectionState.DLMS
+        counter = 0
+        if gmac:
+            secret = settings.cipher.systemTitle
+            counter = settings.cipher.invocationCounter
+            settings.cipher.invocationCounter = counter + 1
+        return GXSecure.secure(settings, settings.cipher, counter, settings.ctoSChallenge, secret)
 
 
 class LoadProfile(GXDLMSProfileGeneric):
@@ -193,7 +218,7 @@ class Reply(GXServerReply):
 
 class Meter(GXDLMSSecureServer):
     def __init__(self, args):
-        association = GXDLMSAssociationLogicalName()
+        association = Association()
         kind = InterfaceType.HDLC if args.hdlc else InterfaceType.WRAPPER
         super().__init__(association, kind)
         self.args = args
