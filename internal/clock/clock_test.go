@@ -96,3 +96,20 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestWithTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]Clock{"real": Real(), "scaled": NewScaled(start, 10)} {
+			began := c.Now()
+			ctx, cancel := WithTimeout(t.Context(), c, time.Minute)
+			<-ctx.Done()
+			require.Equal(t, time.Minute, c.Now().Sub(began), name)
+			require.ErrorIs(t, context.Cause(ctx), context.DeadlineExceeded, name)
+			cancel()
+			ctx, cancel = WithTimeout(t.Context(), c, time.Minute)
+			cancel()
+			<-ctx.Done()
+			require.ErrorIs(t, context.Cause(ctx), context.Canceled, name)
+		}
+	})
+}
