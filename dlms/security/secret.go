@@ -11,9 +11,11 @@ import (
 
 const redacted = "redacted"
 
-// material sits behind a pointer: fmt follows no pointer below the first level, so a struct that holds a key in an
-// unexported field, where fmt calls no method, prints an address and not the key.
-type material struct{ b []byte }
+// material sits behind two pointers. In an unexported field of somebody's struct fmt calls no method of a key; it prints
+// the fields, and for a verb that does not fit it even follows one pointer, but never two.
+type material struct{ p *[]byte }
+
+func newMaterial(b []byte) *material { return &material{&b} }
 
 // Key is a symmetric key of 16 bytes (suites 0 and 1) or 32 bytes (suite 2). The zero Key is no key at all.
 // It cannot be compared with == and never prints its value.
@@ -27,7 +29,7 @@ func NewKey(b []byte) (Key, error) {
 	if len(b) != 16 && len(b) != 32 {
 		return Key{}, fmt.Errorf("security: key of %d bytes: DLMS keys have 16 (suites 0 and 1) or 32 bytes (suite 2)", len(b))
 	}
-	return Key{m: &material{append([]byte(nil), b...)}}, nil
+	return Key{m: newMaterial(append([]byte(nil), b...))}, nil
 }
 
 // ParseKey reads a key of 32 or 64 hexadecimal digits. Its errors never repeat the input.
@@ -48,7 +50,7 @@ func GenerateKey(r io.Reader, s Suite) (Key, error) {
 	if _, err := io.ReadFull(r, b); err != nil {
 		return Key{}, fmt.Errorf("security: no randomness for a new key: %w", err)
 	}
-	return Key{m: &material{b}}, nil
+	return Key{m: newMaterial(b)}, nil
 }
 
 // IsZero tells whether there is no key.
@@ -59,7 +61,7 @@ func (k Key) Len() int {
 	if k.m == nil {
 		return 0
 	}
-	return len(k.m.b)
+	return len(*k.m.p)
 }
 
 // Equal compares in constant time. Two zero keys are equal.
@@ -78,7 +80,7 @@ func (k Key) Fingerprint() string {
 	}
 	h := sha256.New()
 	h.Write([]byte("smets1 key fingerprint\x00"))
-	h.Write(k.m.b)
+	h.Write(*k.m.p)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
@@ -86,7 +88,7 @@ func (k Key) bytes() []byte {
 	if k.m == nil {
 		return nil
 	}
-	return k.m.b
+	return *k.m.p
 }
 
 // String is always "redacted".
@@ -108,7 +110,7 @@ type Secret struct {
 }
 
 // NewSecret copies b.
-func NewSecret(b []byte) Secret { return Secret{m: &material{append([]byte(nil), b...)}} }
+func NewSecret(b []byte) Secret { return Secret{m: newMaterial(append([]byte(nil), b...))} }
 
 // IsZero tells whether no secret was set. An empty secret that was set is not zero.
 func (s Secret) IsZero() bool { return s.m == nil }
@@ -118,7 +120,7 @@ func (s Secret) Len() int { return len(s.bytes()) }
 
 // Equal compares with a received value in constant time. A secret that was not set equals nothing.
 func (s Secret) Equal(b []byte) bool {
-	return s.m != nil && subtle.ConstantTimeCompare(s.m.b, b) == 1
+	return s.m != nil && subtle.ConstantTimeCompare(*s.m.p, b) == 1
 }
 
 // Reveal returns a copy of the secret's bytes.
@@ -128,7 +130,7 @@ func (s Secret) bytes() []byte {
 	if s.m == nil {
 		return nil
 	}
-	return s.m.b
+	return *s.m.p
 }
 
 // String is always "redacted".

@@ -68,5 +68,5 @@ func UnwrapKey(kek Key, wrapped []byte) (Key, error) {
 	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 		return Key{}, fmt.Errorf("security: %w", ErrUnwrap)
 	}
-	return Key{m: &material{out}}, nil
+	return Key{m: newMaterial(out)}, nil
 }
