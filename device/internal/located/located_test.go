@@ -41,7 +41,7 @@ func TestBadYAML(t *testing.T) {
 		"a: [1":            "x.yaml:1: ",
 		"a: one":           "x.yaml:1: ",
 		"b:\n - c: 1\n  d": "x.yaml:",
-		"b: !0\n0000000":    "x.yaml: malformed YAML",
+		"b: !0\n0000000":   "x.yaml: malformed YAML",
 	} {
 		var v doc
 		_, err := Parse("x.yaml", []byte(in), &v)
