@@ -1,0 +1,40 @@
+package server
+
+import (
+	"time"
+
+	"smets1/dlms/cosem"
+	"smets1/dlms/security"
+)
+
+// association is one open (or pending) association of a device. Its buffers and ciphers live as long as it does.
+type association struct {
+	device *Device
+	peer   Peer
+	index  int
+	spec   *Association
+
+	pending     bool // HLS passes 3 and 4 are still to come
+	ciphered    bool // application context 3
+	conformance cosem.Conformance
+	maxReply    int // longest APDU the client takes from us, before any link
+	title       security.SystemTitle
+	user        uint8
+
+	ownChallenge, peerChallenge []byte
+
+	version   KeyVersion
+	cipher    *security.Cipher
+	dedicated *security.Cipher
+	dedTx     security.SendCounter
+	dedRx     security.ReceiveCounter
+
+	request  request
+	call     Call
+	lastUsed time.Time
+}
+
+// request is what the layers below learned about the request being served.
+type request struct {
+	protection security.Protection
+}
