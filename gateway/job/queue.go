@@ -1,0 +1,435 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"smets1/gateway/topic"
+	"smets1/internal/store"
+	"smets1/internal/wire"
+)
+
+// Reasons why the context of a handler ends.
+var (
+	errStopping = errors.New("job: the gateway is stopping")
+	errCancel   = errors.New("job: the command was cancelled")
+	errDeadline = errors.New("job: the deadline of the command passed")
+)
+
+// ErrUnknown tells that no command has the id.
+var ErrUnknown = errors.New("job: no command has this id, or its result has expired")
+
+// Update is news of a command.
+type Update struct {
+	Result topic.Result
+	// Replies are the topics that wait for it.
+	Replies []string
+	// Done numbers final results; hand it to Queue.Delivered once the broker has the result. Zero for others.
+	Done uint64
+}
+
+// Stats counts what is in a queue.
+type Stats struct {
+	Queued  int // accepted and not running
+	Running int
+	Kept    int // results
+}
+
+// Queue runs commands. Make one with Open.
+type Queue struct {
+	cfg   Config
+	log   *slog.Logger
+	plain store.Bucket
+	sync  store.Bucket
+
+	submissions chan *submission
+	finishing   chan struct{} // has something in ended
+	kicks       chan struct{} // the housekeeper is to look again
+	stopped     chan struct{} // closed when Close begins
+	base        context.Context
+	halt        context.CancelFunc // ends what Close does not wait for any longer
+	loops       sync.WaitGroup
+	workers     sync.WaitGroup
+
+	mu        sync.Mutex
+	sink      func(Update)
+	started   bool
+	stopping  bool
+	live      map[string]*entry
+	kept      map[string]kept
+	expiries  []expiry
+	hubs      map[wire.EUI64]*lane
+	ready     []*lane
+	revisions map[wire.EUI64]uint64
+	seq       uint64
+	done      uint64
+	running   int
+	ended     []*entry
+	deadlines deadlineHeap
+	delivery  delivery
+	backlog   []Update // results that were not delivered before the restart
+}
+
+// entry is a command that has not ended.
+type entry struct {
+	rec        record
+	digest     digest
+	info       topic.VerbInfo
+	bucket     store.Bucket
+	lane       *lane
+	phase      phase
+	replies    []string
+	resumed    bool
+	ran        bool // the handler was called, in this life of the process or the one before
+	dispatched bool // it made its lane busy
+	deadlineAt int  // 1 + its place in Queue.deadlines; 0 when it is not there
+	last       *topic.Progress
+	cancel     context.CancelCauseFunc
+	waiters    []chan topic.Result
+	check      *Checkpoint
+}
+
+type phase uint8
+
+const (
+	phaseWriting phase = iota // its intent is on its way to the disk
+	phaseQueued
+	phaseRunning
+	phaseEnding // its result is on its way to the disk
+)
+
+// lane is the queue of one hub, or of the fleet.
+type lane struct {
+	items []*entry
+	busy  bool // a command of it runs, or its result is on its way to the disk
+	ready bool // it stands in Queue.ready
+	count int  // commands that have not ended
+}
+
+// kept is what memory holds of a command that ended; the rest is on disk.
+type kept struct {
+	digest digest
+	sync   bool
+}
+
+type expiry struct {
+	id string
+	at time.Time
+}
+
+// Open reads what is on disk. Nothing runs before Start.
+func Open(ctx context.Context, cfg Config) (*Queue, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		cfg: cfg, log: cfg.Log,
+		submissions: make(chan *submission, 64), finishing: make(chan struct{}, 1), kicks: make(chan struct{}, 1), stopped: make(chan struct{}),
+		live: map[string]*entry{}, kept: map[string]kept{}, hubs: map[wire.EUI64]*lane{}, revisions: map[wire.EUI64]uint64{},
+	}
+	q.delivery.above = map[uint64]struct{}{}
+	if q.plain, err = cfg.Store.Bucket(ctx, "jobs", store.Options{}); err != nil {
+		return nil, err
+	}
+	if q.sync, err = cfg.Store.Bucket(ctx, "jobs-sync", store.Options{Sync: true}); err != nil {
+		return nil, err
+	}
+	if err := q.load(ctx); err != nil {
+		return nil, err
+	}
+	q.base, q.halt = context.WithCancel(context.Background())
+	return q, nil
+}
+
+func (q *Queue) load(ctx context.Context) error {
+	var open []*entry
+	var results []record
+	for _, b := range []store.Bucket{q.plain, q.sync} {
+		jobs, err := b.List(ctx, jobPrefix)
+		if err != nil {
+			return err
+		}
+		for _, e := range jobs {
+			r, err := parseRecord(e.Key, e.Value)
+			if err != nil {
+				return err
+			}
+			q.seq, q.done = max(q.seq, r.Seq), max(q.done, r.Done)
+			if r.Result != nil {
+				results = append(results, r)
+				continue
+			}
+			open = append(open, q.resumed(r, b))
+		}
+		if err := q.loadRevisions(ctx, b); err != nil {
+			return err
+		}
+	}
+	if err := q.loadDelivered(ctx); err != nil {
+		return err
+	}
+	slices.SortFunc(open, func(a, b *entry) int { return cmp.Compare(a.rec.Seq, b.rec.Seq) })
+	for _, e := range open {
+		q.live[e.rec.Command.ID] = e
+		q.enqueue(e)
+	}
+	slices.SortFunc(results, func(a, b record) int { return cmp.Compare(a.Done, b.Done) })
+	for _, r := range results {
+		q.keep(r)
+		if r.Done > q.delivery.upTo {
+			q.backlog = append(q.backlog, Update{Result: *r.Result, Replies: repliesOf(r.Command), Done: r.Done})
+		}
+	}
+	return nil
+}
+
+func (q *Queue) resumed(r record, b store.Bucket) *entry {
+	info, _ := r.Verb.Info()
+	return &entry{
+		rec: r, digest: digestOf(r.Command), info: info, bucket: b, phase: phaseQueued,
+		replies: repliesOf(r.Command), resumed: true, ran: r.Started,
+		check: &Checkpoint{bucket: b, key: checkpointKey(r.Command.ID)},
+	}
+}
+
+func repliesOf(c topic.Command) []string {
+	if c.Reply == "" {
+		return nil
+	}
+	return []string{c.Reply}
+}
+
+func (q *Queue) loadRevisions(ctx context.Context, b store.Bucket) error {
+	entries, err := b.List(ctx, revisionPrefix)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		hub, err := wire.ParseEUI64(strings.TrimPrefix(e.Key, revisionPrefix))
+		if err != nil {
+			return fmt.Errorf("job: the record %q is damaged: %w", e.Key, err)
+		}
+		n, err := strconv.ParseUint(string(e.Value), 10, 64)
+		if err != nil {
+			return fmt.Errorf("job: the record %q is damaged: %w", e.Key, err)
+		}
+		q.revisions[hub] = max(q.revisions[hub], n)
+	}
+	return nil
+}
+
+// Start begins to run commands, those left open first, and tells sink about each from now on, beginning with the results
+// that may not have been delivered before the restart. The sink must not block; calls come from several goroutines, those
+// about one command in order.
+func (q *Queue) Start(sink func(Update)) {
+	if sink == nil {
+		sink = func(Update) {}
+	}
+	q.mu.Lock()
+	q.started, q.sink = true, sink
+	backlog := q.backlog
+	q.backlog = nil
+	q.mu.Unlock()
+	for _, u := range backlog {
+		sink(u)
+	}
+	q.loops.Go(q.intake)
+	q.loops.Go(q.finisher)
+	q.loops.Go(q.housekeeper)
+	q.mu.Lock()
+	q.dispatch()
+	q.mu.Unlock()
+}
+
+// Close stops: nothing more is accepted, handlers that run have their contexts ended, and what they still
+// finish is stored. Commands that do not end are run again after the next Open. ctx bounds the wait for handlers.
+func (q *Queue) Close(ctx context.Context) error {
+	q.mu.Lock()
+	if q.stopping {
+		q.mu.Unlock()
+		return nil
+	}
+	q.stopping = true
+	started := q.started
+	for _, e := range q.live {
+		if e.cancel != nil {
+			e.cancel(errStopping)
+		}
+	}
+	q.mu.Unlock()
+	defer q.halt()
+	if !started {
+		close(q.stopped)
+		return nil
+	}
+	ended := make(chan struct{})
+	go func() { q.workers.Wait(); close(ended) }()
+	var err error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		err = fmt.Errorf("job: handlers did not stop in time; their commands will be resumed: %w", ctx.Err())
+	}
+	close(q.stopped)
+	if err != nil {
+		q.halt() // the finisher gives up as well
+	}
+	q.loops.Wait()
+	return errors.Join(err, q.flushDelivered(context.WithoutCancel(ctx)))
+}
+
+// Stats counts.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return Stats{Queued: len(q.live) - q.running, Running: q.running, Kept: len(q.kept)}
+}
+
+// Revision is the number that Command.Expect is compared with: it grows with each command that may have changed the hub.
+func (q *Queue) Revision(hub wire.EUI64) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.revisions[hub]
+}
+
+// Result returns the stored result of a command that ended, or word of how far it is; ErrUnknown if there is none.
+func (q *Queue) Result(ctx context.Context, id string) (topic.Result, error) {
+	q.mu.Lock()
+	if e, ok := q.live[id]; ok {
+		defer q.mu.Unlock()
+		return q.state(e), nil
+	}
+	k, ok := q.kept[id]
+	q.mu.Unlock()
+	if !ok {
+		return topic.Result{}, ErrUnknown
+	}
+	return q.stored(ctx, id, k)
+}
+
+func (q *Queue) stored(ctx context.Context, id string, k kept) (topic.Result, error) {
+	b := q.plain
+	if k.sync {
+		b = q.sync
+	}
+	e, err := b.Get(ctx, jobKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return topic.Result{}, ErrUnknown
+	}
+	if err != nil {
+		return topic.Result{}, err
+	}
+	r, err := parseRecord(e.Key, e.Value)
+	if err != nil {
+		return topic.Result{}, err
+	}
+	if r.Result == nil {
+		return topic.Result{}, ErrUnknown
+	}
+	return *r.Result, nil
+}
+
+// state tells how far an open command is. Lock held.
+func (q *Queue) state(e *entry) topic.Result {
+	r := topic.NewResult(e.rec.Command, topic.StatusAccepted, e.rec.Accepted)
+	if e.phase == phaseRunning || e.phase == phaseEnding {
+		r.Status = topic.StatusRunning
+		r.Progress = e.last
+	}
+	return r
+}
+
+// Wait returns the final result of a command.
+func (q *Queue) Wait(ctx context.Context, id string) (topic.Result, error) {
+	q.mu.Lock()
+	e, ok := q.live[id]
+	if !ok {
+		q.mu.Unlock()
+		return q.Result(ctx, id)
+	}
+	c := make(chan topic.Result, 1)
+	e.waiters = append(e.waiters, c)
+	q.mu.Unlock()
+	select {
+	case r := <-c:
+		return r, nil
+	case <-q.stopped:
+		return topic.Result{}, errStopping
+	case <-ctx.Done():
+		return topic.Result{}, ctx.Err()
+	}
+}
+
+// InDoubt returns the kept results that wait for a person, oldest first.
+func (q *Queue) InDoubt(ctx context.Context) ([]topic.Result, error) {
+	var found []record
+	for _, b := range []store.Bucket{q.plain, q.sync} {
+		entries, err := b.List(ctx, jobPrefix)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			r, err := parseRecord(e.Key, e.Value)
+			if err != nil {
+				return nil, err
+			}
+			if r.Result != nil && r.Result.Status == topic.StatusInDoubt {
+				found = append(found, r)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b record) int { return cmp.Compare(a.Done, b.Done) })
+	out := make([]topic.Result, len(found))
+	for i, r := range found {
+		out[i] = *r.Result
+	}
+	return out, nil
+}
+
+// Cancel asks a command to stop: one that waits ends as cancelled, one that runs has its context ended and ends as its
+// handler decides. ErrUnknown tells that it is not open.
+func (q *Queue) Cancel(id string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e, ok := q.live[id]
+	if !ok {
+		return ErrUnknown
+	}
+	switch e.phase {
+	case phaseQueued:
+		q.end(e, topic.EndedBy(e.rec.Command, topic.NewError(topic.CodeCancelled, "cancelled before it started", "queue", ""), q.cfg.Clock.Now()))
+	case phaseRunning:
+		if e.cancel != nil {
+			e.cancel(errCancel)
+		}
+	}
+	return nil
+}
+
+// marshalResult encodes the result of a handler, bounded.
+func marshalResult(v any) (json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > MaxResult {
+		return nil, topic.NewError(topic.CodeTooBig, fmt.Sprintf("the result has %d bytes, more than the %d that can be sent", len(b), MaxResult), "gateway", "ask for less at once")
+	}
+	return b, nil
+}
+
+// MaxResult is how many bytes of JSON the result of a verb may have.
+const MaxResult = 512 << 10

@@ -1,0 +1,350 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"smets1/gateway/topic"
+	"smets1/internal/store"
+	"smets1/internal/wire"
+)
+
+// enqueue puts a command at the end of its hub's lane. Lock held.
+func (q *Queue) enqueue(e *entry) {
+	if e.lane == nil { // loaded
+		e.lane = q.laneOf(e.rec.Hub)
+		e.lane.count++
+	}
+	e.lane.items = append(e.lane.items, e)
+	if d := e.rec.Command.Deadline; !d.IsZero() && !e.ran {
+		q.noteDeadline(e)
+	}
+	q.stand(e.lane)
+}
+
+// stand puts a lane that has work and is not busy at the end of the ready line. Lock held.
+func (q *Queue) stand(l *lane) {
+	for len(l.items) > 0 && l.items[0].phase != phaseQueued {
+		l.items[0] = nil
+		l.items = l.items[1:]
+	}
+	if l.busy || l.ready || len(l.items) == 0 {
+		return
+	}
+	l.ready = true
+	q.ready = append(q.ready, l)
+}
+
+// dispatch starts what may start. Lock held.
+func (q *Queue) dispatch() {
+	for q.started && !q.stopping && q.running < q.cfg.Concurrency && len(q.ready) > 0 {
+		l := q.ready[0]
+		q.ready[0] = nil
+		q.ready = q.ready[1:]
+		l.ready = false
+		if len(l.items) == 0 || l.items[0].phase != phaseQueued {
+			q.stand(l)
+			continue
+		}
+		e := l.items[0]
+		l.items[0] = nil
+		l.items = l.items[1:]
+		l.busy = true
+		e.phase, e.dispatched = phaseRunning, true
+		q.forgetDeadline(e)
+		q.running++
+		q.workers.Go(func() { q.work(e) })
+	}
+}
+
+// release takes a command off its lane's count, and forgets an empty lane. Lock held.
+func (q *Queue) release(e *entry) {
+	e.lane.count--
+	if e.lane.count == 0 && !e.lane.busy {
+		delete(q.hubs, e.rec.Hub)
+	}
+}
+
+// work runs one command.
+func (q *Queue) work(e *entry) {
+	res, open := q.outcome(e)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running--
+	e.cancel = nil
+	if open {
+		return // to be resumed after the restart; its lane stays busy
+	}
+	q.end(e, res)
+	q.dispatch()
+}
+
+// outcome calls the handler if the command may still start. It reports open when the queue stops before the end.
+func (q *Queue) outcome(e *entry) (res topic.Result, open bool) {
+	c := e.rec.Command
+	if err := q.mayStart(e); err != nil {
+		return topic.EndedBy(c, err, q.cfg.Clock.Now()), false
+	}
+	if e.info.Irreversible && !e.rec.Started {
+		e.rec.Started = true
+		if err := q.writeStart(e); err != nil {
+			e.rec.Started = false
+			if q.isStopping() {
+				return res, true
+			}
+			return topic.EndedBy(c, err, q.cfg.Clock.Now()), false
+		}
+	}
+	ctx, cancel := context.WithCancelCause(q.base)
+	defer cancel(nil)
+	q.mu.Lock()
+	e.ran, e.cancel = true, cancel
+	if q.stopping {
+		cancel(errStopping)
+	}
+	q.mu.Unlock()
+	if !c.Deadline.IsZero() && !e.info.Irreversible {
+		go q.cutAt(ctx, cancel, c.Deadline)
+	}
+	v, err := q.call(ctx, e)
+	if err != nil && errors.Is(context.Cause(ctx), errStopping) || err != nil && q.base.Err() != nil {
+		return res, true
+	}
+	err = because(ctx, err)
+	raw, encErr := marshalResult(v)
+	if encErr != nil && err == nil {
+		err = encErr
+	}
+	res = topic.EndedBy(c, err, q.cfg.Clock.Now())
+	res.Result = raw
+	return res, false
+}
+
+// because gives an error that follows from the end of the context the code of its cause. In doubt stays in doubt.
+func because(ctx context.Context, err error) error {
+	if code, _ := topic.CodeOf(err); err == nil || code == topic.CodeInDoubt {
+		return err
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errDeadline):
+		return topic.Wrap(topic.CodeTimeout, err, "gateway, at the deadline of the command", "send a new command with a later deadline")
+	case errors.Is(cause, errCancel):
+		return topic.Wrap(topic.CodeCancelled, err, "gateway", "")
+	}
+	return err
+}
+
+func (q *Queue) isStopping() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.stopping
+}
+
+func (q *Queue) mayStart(e *entry) error {
+	c := e.rec.Command
+	if e.rec.Started {
+		return nil // it must be seen through, whatever the time
+	}
+	if !c.Deadline.IsZero() && !q.cfg.Clock.Now().Before(c.Deadline) {
+		return expired(c)
+	}
+	if c.Expect == nil || e.resumed && !e.info.Irreversible {
+		return nil
+	}
+	if have := q.Revision(c.Hub); have != *c.Expect {
+		return topic.NewError(topic.CodeStale, fmt.Sprintf("the hub is at revision %d, not %d", have, *c.Expect), "hub "+c.Hub.String(), "look at its state again, then decide")
+	}
+	return nil
+}
+
+func (q *Queue) writeStart(e *entry) error {
+	value, err := e.rec.marshal()
+	if err == nil {
+		_, err = e.bucket.Put(q.base, jobKey(e.rec.Command.ID), value)
+	}
+	if err != nil {
+		return topic.Wrap(topic.CodeStorage, err, "store, before anything was sent to the device", "free the disk, then send a new command")
+	}
+	return nil
+}
+
+// cutAt ends the context at the deadline.
+func (q *Queue) cutAt(ctx context.Context, cancel context.CancelCauseFunc, at time.Time) {
+	t := q.cfg.Clock.NewTimer(at.Sub(q.cfg.Clock.Now()))
+	defer t.Stop()
+	select {
+	case <-t.C():
+		cancel(errDeadline)
+	case <-ctx.Done():
+	}
+}
+
+func (q *Queue) call(ctx context.Context, e *entry) (v any, err error) {
+	c := e.rec.Command
+	defer func() {
+		if p := recover(); p != nil {
+			q.log.Error("a handler panicked", "id", c.ID, "verb", c.Verb, "hub", c.Hub, "panic", p, "stack", string(debug.Stack()))
+			code := topic.CodeInternal
+			if e.info.Irreversible {
+				code = topic.CodeInDoubt
+			}
+			v, err = nil, topic.NewError(code, "the handler broke down", "gateway, verb "+string(c.Verb), "report it with the log of the gateway")
+		}
+	}()
+	h := q.cfg.Handlers[c.Verb]
+	if h == nil { // the command was left by a version that had one
+		code := topic.CodeNotSupported
+		if e.rec.Started {
+			code = topic.CodeInDoubt
+		}
+		return nil, topic.NewError(code, "this gateway does not do "+string(c.Verb), "gateway", "run the version that accepted the command")
+	}
+	t := &Task{Command: c, Resumed: e.resumed, Accepted: e.rec.Accepted, Checkpoint: e.check}
+	t.progress = func(p topic.Progress) { q.report(e, p) }
+	return h.Handle(ctx, t)
+}
+
+func (q *Queue) report(e *entry, p topic.Progress) {
+	q.mu.Lock()
+	if e.phase != phaseRunning {
+		q.mu.Unlock()
+		return
+	}
+	e.last = &p
+	r := topic.NewResult(e.rec.Command, topic.StatusRunning, q.cfg.Clock.Now())
+	r.Progress = &p
+	replies := e.replies
+	q.mu.Unlock()
+	q.sink(Update{Result: r, Replies: replies})
+}
+
+// end hands the result to the finisher. Lock held.
+func (q *Queue) end(e *entry, r topic.Result) {
+	e.phase = phaseEnding
+	q.forgetDeadline(e)
+	e.rec.Result = &r
+	q.ended = append(q.ended, e)
+	select {
+	case q.finishing <- struct{}{}:
+	default:
+	}
+}
+
+// Most commands whose results are written in one batch; each takes up to three operations.
+const maxFinish = 256
+
+// finisher writes results, many at once, then tells of them and lets their hubs go on.
+func (q *Queue) finisher() {
+	for {
+		select {
+		case <-q.finishing:
+		case <-q.stopped:
+			// Workers are over by now, or given up: what they left is the last.
+			q.finish()
+			return
+		}
+		q.finish()
+	}
+}
+
+func (q *Queue) finish() {
+	for {
+		q.mu.Lock()
+		n := min(len(q.ended), maxFinish)
+		part := q.ended[:n:n]
+		q.ended = q.ended[n:]
+		for _, e := range part {
+			q.number(e)
+		}
+		q.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if !q.writeResults(part) {
+			return
+		}
+		q.tell(part)
+	}
+}
+
+// number gives the result its place in the order of endings, and the hub its new revision. Lock held.
+func (q *Queue) number(e *entry) {
+	q.done++
+	e.rec.Done = q.done
+	hub := e.rec.Hub
+	if e.info.Mutates && e.ran && e.rec.Result.Status != topic.StatusRejected {
+		q.revisions[hub]++
+	}
+	e.rec.Result.Revision = q.revisions[hub]
+}
+
+// writeResults does not give up before the queue is halted: a result that is known must not be lost.
+func (q *Queue) writeResults(part []*entry) bool {
+	for _, b := range []store.Bucket{q.plain, q.sync} {
+		ops := q.resultOps(part, b)
+		for pause := 50 * time.Millisecond; len(ops) > 0; pause = min(2*pause, 5*time.Second) {
+			_, err := b.Batch(q.base, ops)
+			if err == nil {
+				break
+			}
+			q.log.Error("results could not be stored; trying again", "results", len(part), "err", err)
+			if q.cfg.Clock.Sleep(q.base, pause) != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (q *Queue) resultOps(part []*entry, b store.Bucket) []store.Op {
+	var ops []store.Op
+	revised := map[wire.EUI64]bool{}
+	for _, e := range part {
+		if e.bucket != b {
+			continue
+		}
+		value, err := e.rec.marshal()
+		if err != nil || len(value) > store.MaxValue {
+			e.rec.Result.Result = nil
+			e.rec.Result.Message = topic.Message{What: "the result could not be stored and was dropped", Where: "gateway", Do: "ask for less at once"}
+			value, _ = e.rec.marshal()
+		}
+		ops = append(ops, store.Put(jobKey(e.rec.Command.ID), value))
+		if e.check.written() {
+			ops = append(ops, store.Delete(e.check.key))
+		}
+		if hub := e.rec.Hub; e.info.Mutates && e.ran && !revised[hub] {
+			revised[hub] = true
+			ops = append(ops, store.Put(revisionKey(hub), strconv.AppendUint(nil, q.Revision(hub), 10)))
+		}
+	}
+	return ops
+}
+
+func (q *Queue) tell(part []*entry) {
+	updates := make([]Update, len(part))
+	q.mu.Lock()
+	for i, e := range part {
+		id := e.rec.Command.ID
+		updates[i] = Update{Result: *e.rec.Result, Replies: e.replies, Done: e.rec.Done}
+		delete(q.live, id)
+		q.keep(e.rec)
+		for _, w := range e.waiters {
+			w <- *e.rec.Result
+		}
+		if e.dispatched {
+			e.lane.busy = false
+		}
+		q.stand(e.lane)
+		q.release(e)
+	}
+	q.dispatch()
+	q.mu.Unlock()
+	for _, u := range updates {
+		q.sink(u)
+	}
+}
