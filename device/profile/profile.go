@@ -126,7 +126,7 @@ type Device struct {
 	Manufacturer string     `yaml:"manufacturer"` // at most 30 characters
 	Model        string     `yaml:"model"`        // at most 30 characters
 	Flag         string     `yaml:"flag"`         // three-letter FLAG id
-	Hardware     string     `yaml:"hardware"`     // hardware version
+	Hardware     uint16     `yaml:"hardware"`     // hardware revision
 	Firmware     []Firmware `yaml:"firmware"`     // known versions, oldest first
 	SystemTitle  TitleForm  `yaml:"systemTitle"`
 	DLMS         DLMS       `yaml:"dlms"`  // absent for a display, which does not speak it
@@ -136,7 +136,7 @@ type Device struct {
 
 // Firmware is a version that a device is known to run.
 type Firmware struct {
-	Version  string   `yaml:"version"` // at most 30 characters
+	Version  string   `yaml:"version"` // at most 8 characters, as in the data transfer catalogue
 	Evidence Evidence `yaml:"evidence"`
 	Source   string   `yaml:"source"` // document, for published ones
 	Note     string   `yaml:"note"`

@@ -81,6 +81,7 @@ func TestBadProfiles(t *testing.T) {
 		{"title form", "systemTitle: flag", "systemTitle: serial", "hub.systemTitle: "},
 		{"drift", "driftPPM: -6", "driftPPM: 9000", "hub.driftPPM: 9000 is outside ±200"},
 		{"firmware twice", "version: P4X2G04", "version: P4X2G03", `esme.firmware[1].version: "P4X2G03" is listed twice`},
+		{"firmware long", "version: P4X2G04", "version: P4X2G04.1", `esme.firmware[1].version: "P4X2G04.1" has 9 characters; at most 8`},
 		{"source", `, source: "Secure Liberty 100 manual, pages 101-102"`, "", "esme.firmware[1].source: missing"},
 		{"client", "clients: {public: 16, management: 1}", "clients: {public: 1, management: 1}", "hub.dlms.clients.management: the same address"},
 		{"pdu", "maxPDU: 640", "maxPDU: 12", "hub.dlms.maxPDU: 12 is under 64"},

@@ -30,9 +30,10 @@ var conformanceNames = []string{
 }
 
 const (
-	maxName  = 30 // of manufacturer, model, hardware and firmware version
-	maxDrift = 200
-	minPDU   = 64 // room for one block of one octet under ciphering
+	maxName    = 30
+	maxVersion = 8
+	maxDrift   = 200
+	minPDU     = 64 // room for one block of one octet under ciphering
 )
 
 // Parse reads and validates one profile. file is what errors call it.
@@ -119,13 +120,15 @@ func (p *Profile) validateWAN(d *located.Doc) {
 func (v *Device) validate(d *located.Doc, at string, dlms bool) {
 	text(d, at+".manufacturer", v.Manufacturer)
 	text(d, at+".model", v.Model)
-	text(d, at+".hardware", v.Hardware)
 	if len(v.Firmware) == 0 {
 		d.Problemf(at+".firmware", "no version known; write at least one")
 	}
 	for i := range v.Firmware {
 		f, at := &v.Firmware[i], fmt.Sprintf("%s.firmware[%d].", at, i)
 		text(d, at+"version", f.Version)
+		if len(f.Version) > maxVersion {
+			d.Problemf(at+"version", "%q has %d characters; at most %d", f.Version, len(f.Version), maxVersion)
+		}
 		evidence(d, at, f.Evidence, f.Source)
 		for _, earlier := range v.Firmware[:i] {
 			if earlier.Version == f.Version {
