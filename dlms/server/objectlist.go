@@ -5,12 +5,12 @@ import (
 	"smets1/dlms/cosem"
 )
 
-// Selectors of the object list (class 15 attribute 2; all and by class verified against independent clients, the others recalled).
+// Selectors of the object list (all and by class verified against independent clients, the others recalled).
 const (
-	selectAll     = 1 // null
-	selectClasses = 2 // array of class ids
-	selectObjects = 3 // array of structure {class, logical name}
-	selectObject  = 4 // structure {class, logical name}
+	selectAll     = int8(cosem.SelectAllObjects)
+	selectClasses = int8(cosem.SelectClasses)
+	selectObjects = int8(cosem.SelectObjects)
+	selectObject  = int8(cosem.SelectObject)
 )
 
 // getObjectList appends what the association may see. The device itself sees all.
@@ -55,11 +55,8 @@ func objectFilter(c *Call) (func(*Object) bool, error) {
 		keys := map[objectKey]bool{}
 		for range n {
 			r.Structure(2)
-			class, name := cosem.ClassID(r.Uint16()), r.OctetString()
-			if len(name) != len(cosem.OBIS{}) {
-				return nil, cosem.TypeUnmatched
-			}
-			keys[objectKey{class, cosem.OBIS(name)}] = true
+			class := cosem.ClassID(r.Uint16())
+			keys[objectKey{class, cosem.ReadOBIS(&r)}] = true
 		}
 		return func(o *Object) bool { return keys[objectKey{o.Class, o.Instance}] }, typed(&r)
 	}
