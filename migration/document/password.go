@@ -6,20 +6,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"slices"
 	"strings"
 )
-
-// Password is a secret that opens an authorisation. It cannot be compared with == and prints
-// as "(password)" whatever the verb; only [Password.Reveal] gives it out.
-type Password struct {
-	_      [0]func()
-	secret []byte
-}
-
-// NewPassword wraps a secret.
-func NewPassword(s string) Password { return Password{secret: []byte(s)} }
 
 // passwordAlphabet holds 62 characters; 24 of them are 142 bits.
 const (
@@ -28,49 +17,26 @@ const (
 )
 
 // GeneratePassword draws 24 characters of A-Z, a-z and 0-9 from random (spec: programme reference 5.3, ours).
-func GeneratePassword(random io.Reader) (Password, error) {
+func GeneratePassword(random io.Reader) (Secret, error) {
 	out := make([]byte, 0, passwordLength)
 	var b [1]byte
 	for len(out) < passwordLength {
 		if _, err := io.ReadFull(random, b[:]); err != nil {
-			return Password{}, fmt.Errorf("drawing a password: %w", err)
+			return Secret{}, fmt.Errorf("drawing a password: %w", err)
 		}
 		// 248 is the greatest multiple of 62 below 256: what lies above would favour some letters.
 		if b[0] < 248 {
 			out = append(out, passwordAlphabet[int(b[0])%len(passwordAlphabet)])
 		}
 	}
-	return Password{secret: out}, nil
+	return Secret{bytes: out}, nil
 }
-
-// Reveal gives the secret itself.
-func (p Password) Reveal() []byte { return p.secret }
-
-// IsZero reports whether there is no secret.
-func (p Password) IsZero() bool { return len(p.secret) == 0 }
-
-const redacted = "(password)"
-
-// String implements fmt.Stringer without giving the secret away.
-func (p Password) String() string { return redacted }
-
-// GoString implements fmt.GoStringer without giving the secret away.
-func (p Password) GoString() string { return redacted }
-
-// Format implements fmt.Formatter so that no verb gives the secret away.
-func (p Password) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText implements encoding.TextMarshaler without giving the secret away.
-func (p Password) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue implements slog.LogValuer without giving the secret away.
-func (p Password) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // PasswordFile is the content of a MAPASSWORD file.
 type PasswordFile struct {
 	Filename string   // of the authorisation
 	SHA256   [32]byte // of the authorisation's zip file
-	Password Password
+	Password Secret
 }
 
 // PasswordCodec turns a MAPASSWORD file into its content and back. The plain form is
@@ -97,7 +63,7 @@ func (PlainPassword) DecodePassword(specs *Specs, name string, data []byte) (Pas
 	found := false
 	for row := range t.Rows(bytes.NewReader(data)) {
 		p.Filename = row.Get("Filename")
-		p.Password = NewPassword(row.Get("Password"))
+		p.Password = NewSecret([]byte(row.Get("Password")))
 		sum, err := hex.DecodeString(row.Get("SHA256"))
 		if err != nil || len(sum) != len(p.SHA256) {
 			continue // the column's type has checked it

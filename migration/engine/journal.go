@@ -30,9 +30,9 @@ type Move struct {
 	Digest   string `json:"digest,omitempty"`
 }
 
-// Installation is all that the engine remembers of one installation. What
-// the documents say of it is not repeated here.
-type Installation struct {
+// Record is all that the engine remembers of one installation. What the
+// documents say of it is not repeated here.
+type Record struct {
 	ID    wire.EUI64 `json:"id"`
 	Moves []Move     `json:"moves"`
 	// Attempt counts from 1; 0 before the first.
@@ -91,10 +91,10 @@ type Check struct {
 }
 
 // State is where the installation stands.
-func (i *Installation) State() lifecycle.State { return i.machine.State() }
+func (i *Record) State() lifecycle.State { return i.machine.State() }
 
 // Last is the last move, or a zero Move.
-func (i *Installation) Last() Move {
+func (i *Record) Last() Move {
 	if len(i.Moves) == 0 {
 		return Move{}
 	}
@@ -102,7 +102,7 @@ func (i *Installation) Last() Move {
 }
 
 // LastFailure is the last move that carries a code, or a zero Move.
-func (i *Installation) LastFailure() Move {
+func (i *Record) LastFailure() Move {
 	for n := len(i.Moves) - 1; n >= 0; n-- {
 		if i.Moves[n].Code != "" {
 			return i.Moves[n]
@@ -113,7 +113,7 @@ func (i *Installation) LastFailure() Move {
 
 // replay walks the machine through the moves, so that a record which was
 // altered or damaged is refused and not believed.
-func (i *Installation) replay() error {
+func (i *Record) replay() error {
 	for n, m := range i.Moves {
 		e, ok := lifecycle.Between(m.From, m.To)
 		if !ok {
@@ -157,9 +157,7 @@ type run struct {
 	// accepted by receiver and sender.
 	Counters map[string]uint64 `json:"counters,omitempty"`
 	Accepted map[string]uint64 `json:"accepted,omitempty"`
-	// Inventory is the smart metering inventory of the simulated DSP.
-	Inventory map[string]string `json:"inventory,omitempty"`
-	Finished  time.Time         `json:"finished,omitzero"`
+	Finished time.Time         `json:"finished,omitzero"`
 
 	revision uint64
 }
@@ -175,13 +173,14 @@ type journal struct {
 var ErrTwoEngines = errors.New("engine: another engine works on this state: stop one of them")
 
 const (
-	runKey  = "run"
-	instKey = "installation/"
-	setKey  = "set/"
+	runKey    = "run"
+	instKey   = "installation/"
+	setKey    = "set/"
+	deviceKey = "inventory/"
 )
 
 // load reads everything back.
-func (j *journal) load(ctx context.Context) (*run, map[wire.EUI64]*Installation, map[string]*fileSet, error) {
+func (j *journal) load(ctx context.Context) (*run, map[wire.EUI64]*Record, map[string]*fileSet, error) {
 	var r *run
 	switch e, err := j.bucket.Get(ctx, runKey); {
 	case errors.Is(err, store.ErrNotFound):
@@ -193,13 +192,13 @@ func (j *journal) load(ctx context.Context) (*run, map[wire.EUI64]*Installation,
 			return nil, nil, nil, fmt.Errorf("engine: journal: run: %w", err)
 		}
 	}
-	installations := map[wire.EUI64]*Installation{}
+	installations := map[wire.EUI64]*Record{}
 	entries, err := j.bucket.List(ctx, instKey)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("engine: journal: %w", err)
 	}
 	for _, e := range entries {
-		i := &Installation{revision: e.Revision}
+		i := &Record{revision: e.Revision}
 		if err := json.Unmarshal(e.Value, i); err != nil {
 			return nil, nil, nil, fmt.Errorf("engine: journal: %s: %w", e.Key, err)
 		}
@@ -249,13 +248,13 @@ func (j *journal) saveSet(ctx context.Context, s *fileSet) error {
 	return j.put(ctx, setKey+s.ID, &s.revision, s)
 }
 
-func (j *journal) save(ctx context.Context, i *Installation) error {
+func (j *journal) save(ctx context.Context, i *Record) error {
 	return j.put(ctx, instKey+i.ID.String(), &i.revision, i)
 }
 
 // move takes the installation along an edge and writes it down. When the
 // write fails the installation has not moved.
-func (j *journal) move(ctx context.Context, i *Installation, e lifecycle.Edge, m Move) error {
+func (j *journal) move(ctx context.Context, i *Record, e lifecycle.Edge, m Move) error {
 	before := i.machine
 	if err := i.machine.Take(e); err != nil {
 		return fmt.Errorf("engine: %s: %w", i.ID, err)
@@ -269,6 +268,39 @@ func (j *journal) move(ctx context.Context, i *Installation, e lifecycle.Edge, m
 		i.Moves = i.Moves[:len(i.Moves)-1]
 		i.machine = before
 		return err
+	}
+	return nil
+}
+
+// The inventory of devices that the simulated data systems keep: a status per
+// device, in the words of DUIS (published).
+const (
+	inventoryPending      = "Pending"
+	inventoryCommissioned = "Commissioned"
+)
+
+// inventory reads a device's status; empty means that it is not known there.
+func (j *journal) inventory(ctx context.Context, device wire.EUI64) (string, error) {
+	e, err := j.bucket.Get(ctx, deviceKey+device.String())
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("engine: inventory: %w", err)
+	}
+	return string(e.Value), nil
+}
+
+// setInventory writes a device's status; empty removes the device.
+func (j *journal) setInventory(ctx context.Context, device wire.EUI64, status string) error {
+	var err error
+	if status == "" {
+		err = j.bucket.Delete(ctx, deviceKey+device.String())
+	} else {
+		_, err = j.bucket.Put(ctx, deviceKey+device.String(), []byte(status))
+	}
+	if err != nil {
+		return fmt.Errorf("engine: inventory: %w", err)
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ var (
 	FailRollback    = link(RollingBack, RollbackFailed, "the operator does not read the home")
 	Escalate        = link(RollbackFailed, ManualIntervention, "a person has to act")
 	AwaitRetry      = link(RolledBack, RetryWait, "may succeed another day")
+	BlockRolledBack = link(RolledBack, Blocked, "somebody has to correct something first")
 	GiveUp          = link(RolledBack, ManualIntervention, "no retry would help; a person has to act")
 	Retry           = link(RetryWait, Planned, "back-off has passed")
 	Exclude         = link(RetryWait, Excluded, "attempts are used up, or a category applies")
