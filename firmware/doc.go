@@ -10,8 +10,8 @@
 //	4  1   format           1
 //	5  1   device type      1 hub, 2 electricity, 3 gas, 4 display
 //	6  2   header length    of all up to the payload
-//	8  1+n manufacturer     1 to 16 characters
-//	   1+n model            1 to 16 characters
+//	8  1+n manufacturer     1 to 30 characters
+//	   1+n model            1 to 30 characters
 //	   2   hardware from    lowest hardware revision it fits
 //	   2   hardware to      highest
 //	   1+n version          1 to 8 characters

@@ -11,8 +11,8 @@ import (
 
 // Limits of the format.
 const (
-	MaxManufacturer = 16
-	MaxModel        = 16
+	MaxManufacturer = 30
+	MaxModel        = 30
 	MaxVersion      = 8 // as in the data transfer catalogue
 	MaxSigner       = 32
 	// MaxPayload is what this package makes or reads, in octets. A device

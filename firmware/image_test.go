@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -141,7 +142,7 @@ func TestFitsFindsTooBigBeforeThePayload(t *testing.T) {
 func TestHeaderLimits(t *testing.T) {
 	for name, change := range map[string]func(*Header){
 		"manufacturer":  func(h *Header) { h.Manufacturer = "" },
-		"model":         func(h *Header) { h.Model = "12345678901234567" },
+		"model":         func(h *Header) { h.Model = strings.Repeat("M", 31) },
 		"version":       func(h *Header) { h.Version = "123456789" },
 		"version ASCII": func(h *Header) { h.Version = "1\n2" },
 		"type":          func(h *Header) { h.Type = 9 },
