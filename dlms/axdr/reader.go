@@ -450,3 +450,6 @@ func number(t Tag, b []byte) uint64 {
 	}
 	return v
 }
+
+// Since returns what was read from offset start on.
+func (r *Reader) Since(start int) []byte { return r.b[start:r.off:r.off] }
