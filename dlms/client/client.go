@@ -1,87 +1,71 @@
 package client
 
 import (
-	"context"
-	"errors"
+	"sync/atomic"
 
-	"smets1/dlms/axdr"
+	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
 	"smets1/dlms/security"
 )
 
-// Client is an open association. Its methods may be called from several goroutines; requests take turns.
-type Client struct{}
+// Client is an open association. Its methods may be called from several goroutines; operations take turns.
+type Client struct {
+	cfg  Config
+	link Link
+	turn chan struct{} // holds a token while nobody has the association
+	lost atomic.Pointer[error]
 
-// Selection is selective access: which part of an attribute to read or write.
-type Selection struct {
-	Selector  uint8
-	Parameter []byte // one encoded Data
-}
+	conformance cosem.Conformance
+	serverPDU   uint16
+	serverTitle security.SystemTitle
+	challenge   []byte // ours
 
-func Associate(ctx context.Context, link Link, cfg Config) (*Client, error) {
-	return nil, errors.ErrUnsupported
-}
+	cipher           *security.Cipher // under the global keys; nil without keys
+	dedicated        *security.Cipher // under the dedicated key, once the association is open
+	dedicatedCounter security.SendCounter
+	dedicatedServer  security.ReceiveCounter
 
-func Behind(link Link, network uint8, address []byte) Link { return nil }
+	invoke uint8
+	sent   uint32 // invocation counter of the last ciphered request
+	gbt    uint16 // general blocks that carried the last request
 
-func ReadCounter(ctx context.Context, link Link, cfg Config) (uint32, error) {
-	return 0, errors.ErrUnsupported
-}
-
-func (c *Client) Get(ctx context.Context, a cosem.Attribute) ([]byte, error) {
-	return nil, errors.ErrUnsupported
-}
-func (c *Client) GetWith(ctx context.Context, a cosem.Attribute, s *Selection) ([]byte, error) {
-	return nil, errors.ErrUnsupported
-}
-func (c *Client) AppendGet(ctx context.Context, dst []byte, a cosem.Attribute, s *Selection) ([]byte, error) {
-	return nil, errors.ErrUnsupported
-}
-func (c *Client) Set(ctx context.Context, a cosem.Attribute, data []byte) error {
-	return errors.ErrUnsupported
-}
-func (c *Client) SetAxdr(ctx context.Context, a cosem.Attribute, v axdr.Value) error {
-	return errors.ErrUnsupported
-}
-func (c *Client) SetWith(ctx context.Context, a cosem.Attribute, s *Selection, data []byte) error {
-	return errors.ErrUnsupported
+	// Memory that is used again and again.
+	plain, out, in, whole, blockOut []byte
 }
 
-// Action calls a method; data nil means no parameter. The answer is the encoded return value, nil if there is none.
-func (c *Client) Action(ctx context.Context, m cosem.Method, data []byte) ([]byte, error) {
-	return nil, errors.ErrUnsupported
+// Err is why the association came to an end; nil while it is open.
+func (c *Client) Err() error {
+	if err := c.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
-type GetItem struct {
-	Attribute cosem.Attribute
-	Selection *Selection
-}
-type GetResult struct {
-	Data []byte
-	Err  error // *AccessError
-}
-type SetItem struct {
-	Attribute cosem.Attribute
-	Selection *Selection
-	Data      []byte
-}
-type ActionItem struct {
-	Method cosem.Method
-	Data   []byte
+// Conformance is what was negotiated.
+func (c *Client) Conformance() cosem.Conformance { return c.conformance }
+
+// MaxPDU is the longest APDU that the server accepts; 0 and FFFF mean no limit.
+func (c *Client) MaxPDU() uint16 { return c.serverPDU }
+
+// ServerTitle is the server's system title; zero when it told none.
+func (c *Client) ServerTitle() security.SystemTitle { return c.serverTitle }
+
+// LastCounter is the invocation counter of the last ciphered request.
+func (c *Client) LastCounter() uint32 { return c.sent }
+
+// exception makes an error of an exception response, which comes in the clear even in a ciphered association.
+func (c *Client) exception(plain []byte) error {
+	e, _, err := apdu.ParseException(plain)
+	if err != nil {
+		return c.lose(err)
+	}
+	return &ExceptionError{Exception: e, Ciphered: c.cfg.ciphered(), Sent: c.sent}
 }
 
-func (c *Client) GetList(ctx context.Context, items ...GetItem) ([]GetResult, error) {
-	return nil, errors.ErrUnsupported
+func (c *Client) serviceError(plain []byte) error {
+	e, _, err := apdu.ParseConfirmedServiceError(plain)
+	if err != nil {
+		return c.lose(err)
+	}
+	return &ServiceError{e}
 }
-func (c *Client) SetList(ctx context.Context, items ...SetItem) ([]error, error) {
-	return nil, errors.ErrUnsupported
-}
-func (c *Client) ActionList(ctx context.Context, items ...ActionItem) ([]GetResult, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Release ends the association and closes the link (not the line). Err is why the association is lost, nil while open.
-func (c *Client) Release(ctx context.Context) error { return errors.ErrUnsupported }
-func (c *Client) Err() error                        { return nil }
-func (c *Client) Conformance() cosem.Conformance    { return 0 }
-func (c *Client) ServerTitle() security.SystemTitle { return security.SystemTitle{} }

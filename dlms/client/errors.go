@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
+	"smets1/dlms/security"
 )
 
 // Errors of the client.
@@ -54,4 +56,56 @@ func (e *ActionError) Unwrap() error {
 		return e.Data
 	}
 	return e.Result
+}
+
+// lostTransfer tells that the server does not know, or no longer, the block transfer it was asked to go on with. Servers
+// say so in three ways: no-long-get-in-progress is the standard's, Gurux answers data-block-number-invalid.
+func (e *AccessError) lostTransfer() bool {
+	return e.Result == cosem.NoLongGetInProgress || e.Result == cosem.DataBlockNumberInvalid || e.Result == cosem.LongGetAborted
+}
+
+// ExceptionError is an exception response.
+type ExceptionError struct {
+	Exception apdu.Exception
+	// Ciphered tells that the request was ciphered, and Sent the invocation counter it had.
+	Ciphered bool
+	Sent     uint32
+}
+
+func (e *ExceptionError) Error() string {
+	s := "client: " + e.Exception.Error()
+	switch {
+	case e.Exception.Service == apdu.ServiceInvocationCounterError && e.Ciphered:
+		s += fmt.Sprintf(" The request had counter %d: go on above what the server accepted last, see ReadCounter.", e.Sent)
+	case e.Exception.Service == apdu.ServiceDecipheringError && e.Ciphered:
+		s += fmt.Sprintf(" The request had counter %d. Check GUEK, GAK and the client's system title; some servers answer so to an old counter, too.", e.Sent)
+	case e.Exception.State == apdu.StateServiceNotAllowed && e.Exception.Service == apdu.ServiceOperationNotPossible:
+		s += " Check the client address: the server may have dropped the association, or never had one with this address."
+	}
+	return s
+}
+
+func (e *ExceptionError) Unwrap() error { return e.Exception }
+
+// ExpectedCounter is the invocation counter that the server wants next, if it said so.
+func (e *ExceptionError) ExpectedCounter() (uint32, bool) {
+	return e.Exception.InvocationCounter, e.Exception.HasCounter
+}
+
+// ServiceError is a confirmed service error outside of an association's opening.
+type ServiceError struct{ apdu.ConfirmedServiceError }
+
+func (e *ServiceError) Error() string { return "client: " + e.ConfirmedServiceError.Error() }
+
+func (e *ServiceError) Unwrap() error { return e.ConfirmedServiceError }
+
+// AssociationError is an association that could not be opened.
+type AssociationError struct {
+	Mechanism security.Mechanism
+	// Response is the association response; nil when the server refused later, in the exchange of HLS answers.
+	Response any
+	// Initiate is why the initiate request was refused, where the server told.
+	Initiate *apdu.ConfirmedServiceError
+	// Err is what went wrong on our side or in the exchange of HLS answers.
+	Err error
 }

@@ -134,23 +134,23 @@ func (r Rows) selected() []cosem.CaptureObject {
 	return r.Columns[first-1 : last]
 }
 
-// selection is nil for all rows.
-func (r Rows) selection() *Selection {
+// selection is zero for all rows.
+func (r Rows) selection() Selection {
 	switch {
 	case !r.From.IsZero() || !r.To.IsZero():
 		restricting := r.Restricting
 		if restricting == (cosem.CaptureObject{}) {
 			restricting.Attribute = clockTime
 		}
-		return &Selection{Selector: cosem.SelectRange, Parameter: cosem.RangeDescriptor{
+		return Selection{Selector: cosem.SelectRange, Data: cosem.RangeDescriptor{
 			Restricting: restricting, From: r.moment(r.From), To: r.moment(r.To),
 		}.AppendTo(nil)}
 	case r.First > 0:
-		return &Selection{Selector: cosem.SelectEntry, Parameter: cosem.EntryDescriptor{
+		return Selection{Selector: cosem.SelectEntry, Data: cosem.EntryDescriptor{
 			FromEntry: r.First, ToEntry: r.Last, FromColumn: max(r.FirstColumn, 1), ToColumn: r.LastColumn,
 		}.AppendTo(nil)}
 	}
-	return nil
+	return Selection{}
 }
 
 // epoch2000 is where GBCS meters count seconds from.
