@@ -126,6 +126,27 @@ func (b *memoryBucket) Batch(ctx context.Context, ops []Op) (uint64, error) {
 	return b.revision, nil
 }
 
+func (b *memoryBucket) Pipeline(ctx context.Context, ops []Op) []error {
+	return each(ops, func(op Op) error {
+		_, err := b.Batch(ctx, []Op{op})
+		return err
+	})
+}
+
+// each applies operations one after the other.
+func each(ops []Op, apply func(Op) error) []error {
+	var errs []error
+	for i, op := range ops {
+		if err := apply(op); err != nil {
+			if errs == nil {
+				errs = make([]error, len(ops))
+			}
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
 func (b *memoryBucket) apply(op Op) {
 	kind := Changed
 	b.revision++

@@ -92,6 +92,10 @@ type Bucket interface {
 	// Batch applies operations, all or none, and returns the revision of the last. ErrConflict tells that a condition failed.
 	// No operations are no error, and revision 0.
 	Batch(ctx context.Context, ops []Op) (uint64, error)
+	// Pipeline applies operations in order, each on its own, and returns when all are over. Errors stand at the places
+	// of their operations; no errors at all are nil. What dies in between leaves the first so many applied, and never a later
+	// one without an earlier. For many records it is much faster than one after the other, and for few faster than Batch.
+	Pipeline(ctx context.Context, ops []Op) []error
 }
 
 // EventKind tells what an event is.
