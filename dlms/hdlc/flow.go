@@ -49,6 +49,9 @@ func (s *sender) ack(nr uint8) bool {
 	return true
 }
 
+// stale tells whether a N(R) that ack refused is one that a frame on its way since before the last acknowledgement carries.
+func (s *sender) stale(nr, window uint8) bool { return (s.ns-nr)&7 <= window }
+
 // burst appends I-frames from the first that is not acknowledged, up to the window; the last has P/F set.
 func (s *sender) burst(out []byte, f Frame, window, nr uint8) []byte {
 	s.next = s.acked

@@ -69,7 +69,7 @@ func AcceptDevices(physical uint16, logical ...uint16) func(Address) bool {
 type ServerStats struct {
 	Stats
 	Ignored  uint64 // good frames that deserved no answer: not for us, or not for a server
-	Repeated uint64 // I-frames received again and not executed again
+	Repeated uint64 // frames received again; requests in them were not executed again
 	Lost     uint64 // I-frames that came out of order
 	Rejected uint64 // FRMR sent
 	BadLLC   uint64 // APDUs dropped for wrong LLC bytes
@@ -386,6 +386,10 @@ func (s *ServerLink) numbered(c *serverConn, f *Frame) {
 		return
 	}
 	if !c.tx.ack(f.Control.NR) {
+		if c.tx.stale(f.Control.NR, c.params.WindowTransmit) {
+			s.stats.Repeated++
+			return // an old frame come twice; the client's next is on its way
+		}
 		s.reject(c, f, frmrNR)
 		return
 	}
