@@ -83,7 +83,8 @@ type Bucket interface {
 	CompareAndSet(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
 	// Delete removes a record; one that does not exist is no error.
 	Delete(ctx context.Context, key string) error
-	// List returns the records whose keys begin with the prefix, in the order of their keys.
+	// List returns the records whose keys begin with the prefix, in the order of their keys. Each is as it was at some
+	// moment of the call, not all at the same: who writes meanwhile, even in a batch, may be seen in part.
 	List(ctx context.Context, prefix string) ([]Entry, error)
 	// Watch tells the records whose keys begin with the prefix, then one event Synced, then each change until ctx is done,
 	// when the channel is closed. A slow reader may see only the last of several changes of a key; it never sees
