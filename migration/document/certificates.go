@@ -27,13 +27,15 @@ type CertificateFact struct {
 // Certificates is the look-up by serial number.
 type Certificates struct {
 	bySerial map[Serial]CertificateFact
+	byOrg    map[EUI][]Serial
 }
 
 // NewCertificates makes the look-up.
 func NewCertificates(in []CertificateFact) *Certificates {
-	c := &Certificates{bySerial: make(map[Serial]CertificateFact, len(in))}
+	c := &Certificates{bySerial: make(map[Serial]CertificateFact, len(in)), byOrg: map[EUI][]Serial{}}
 	for _, x := range in {
 		c.bySerial[x.Serial] = x
+		c.byOrg[x.Organisation] = append(c.byOrg[x.Organisation], x.Serial)
 	}
 	return c
 }
@@ -104,4 +106,19 @@ func WriteCertificates(w io.Writer, specs *Specs, in []CertificateFact) error {
 			}
 		}
 	})
+}
+
+// For finds a certificate of an organisation in a role that is valid on a day: of several the
+// one with the smallest serial number, so that the choice is always the same. Empty if none.
+func (c *Certificates) For(org EUI, role OrganisationRole, day Date) Serial {
+	if c == nil {
+		return ""
+	}
+	best := Serial("")
+	for _, s := range c.byOrg[org] {
+		if c.Holds(s, org, role, day) == "" && (best == "" || len(s) < len(best) || (len(s) == len(best) && s < best)) {
+			best = s
+		}
+	}
+	return best
 }

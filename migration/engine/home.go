@@ -145,9 +145,9 @@ func (e *Engine) verdict(h *home, step string, err error, otherwise string, code
 	return &failure{code: code, detail: string(te.Code) + ": " + detail, artefact: e.commandID(h, step)}, nil
 }
 
-// check runs one device test and keeps how it went for the viability file.
-func (e *Engine) check(h *home, name string, began time.Time, f *failure) {
-	c := Check{Name: name, Duration: e.cfg.Clock.Now().Sub(began)}
+// check keeps how a device test went, for the viability file.
+func (e *Engine) check(h *home, d document.Device, name string, began time.Time, f *failure) {
+	c := Check{Device: d.ID, Name: name, Duration: e.cfg.Clock.Now().Sub(began)}
 	if f != nil {
 		c.Code, c.Detail = f.code, f.detail
 	}

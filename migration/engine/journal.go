@@ -84,6 +84,7 @@ type DeviceEvidence struct {
 
 // Check is one device test and how it went.
 type Check struct {
+	Device   wire.EUI64    `json:"device"`
 	Name     string        `json:"name"`
 	Code     string        `json:"code,omitempty"` // empty: passed
 	Detail   string        `json:"detail,omitempty"`
@@ -153,11 +154,9 @@ type run struct {
 	// Inputs is the digest of all inputs: a run is not continued on others.
 	Inputs  string    `json:"inputs"`
 	Started time.Time `json:"started"`
-	// Counters are the file counters used by sender, Accepted the highest
-	// accepted by receiver and sender.
-	Counters map[string]uint64 `json:"counters,omitempty"`
-	Accepted map[string]uint64 `json:"accepted,omitempty"`
-	Finished time.Time         `json:"finished,omitzero"`
+	// Sets is the counter of the last file set.
+	Sets     uint64    `json:"sets,omitempty"`
+	Finished time.Time `json:"finished,omitzero"`
 
 	revision uint64
 }

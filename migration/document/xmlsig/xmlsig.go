@@ -22,6 +22,7 @@
 package xmlsig
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
@@ -77,7 +78,8 @@ func Sign(document []byte, certificate *x509.Certificate, key crypto.Signer) ([]
 	is.CreateElement("ds:X509IssuerName").SetText(certificate.Issuer.String())
 	is.CreateElement("ds:X509SerialNumber").SetText(certificate.SerialNumber.String())
 	doc.Root().AddChild(sig)
-	return doc.WriteToBytes()
+	out, err := doc.WriteToBytes()
+	return append(out, '\n'), err
 }
 
 // Lookup finds a certificate by issuer (RFC 2253 text) and serial number (decimal); nil if unknown.
@@ -209,7 +211,8 @@ func profile(root *etree.Element) (*etree.Element, error) {
 func parse(document []byte) (*etree.Document, error) {
 	doc := etree.NewDocument()
 	doc.ReadSettings.ValidateInput = true
-	if err := doc.ReadFromBytes(document); err != nil {
+	// The library takes a line end after the root for a second document.
+	if err := doc.ReadFromBytes(bytes.TrimSpace(document)); err != nil {
 		return nil, fmt.Errorf("reading XML: %w", err)
 	}
 	if doc.Root() == nil {

@@ -1,0 +1,309 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"smets1/migration/document"
+	"smets1/migration/lifecycle"
+)
+
+// Roles, as the audit trail names them.
+const (
+	roleRP   = "RP"
+	roleS1SP = "S1SP"
+	roleCP   = "CP"
+	roleMCC  = "MCC"
+)
+
+// begin opens the day for every home that is due: authorised or notified, or
+// held back.
+func (e *Engine) begin(ctx context.Context) error {
+	if err := e.excludeSpent(ctx); err != nil {
+		return err
+	}
+	now := e.cfg.Clock.Now()
+	for _, h := range e.where(is(lifecycle.RetryWait)) {
+		if h.Due.After(now) {
+			continue
+		}
+		if err := e.move(ctx, h, lifecycle.Retry, Move{Actor: roleRP}); err != nil {
+			return err
+		}
+	}
+	var due []*home
+	for _, h := range e.where(is(lifecycle.Planned)) {
+		if !h.Due.After(now) {
+			due = append(due, h)
+		}
+	}
+	return e.each(ctx, "authorisation", due, func(ctx context.Context, h *home) (bool, error) {
+		h.Attempt++
+		h.Set, h.Taken, h.Repointed, h.Evidence = "", nil, false, Evidence{}
+		edge, m, wait := e.admit(h, now)
+		if !wait.IsZero() {
+			h.Attempt--
+			h.Due = wait
+			return false, e.journal.save(ctx, h.Record)
+		}
+		m.Actor = roleRP
+		if m.Code != "" {
+			h.Failures[m.Code]++
+			h.Ended = now
+		}
+		return m.Code != "", e.move(ctx, h, edge, m)
+	})
+}
+
+// admit decides whether a home may be taken up now: by an authorisation that
+// covers the day, or by notices that were sent in time. A non-zero wait says
+// that it may be, but not before.
+func (e *Engine) admit(h *home, now time.Time) (edge lifecycle.Edge, m Move, wait time.Time) {
+	day := document.DateOf(now)
+	if h.doc.Status() == document.Dormant {
+		at := h.MigrationNotice.Add(e.cfg.MigrationNotice)
+		if !h.FirmwareNotice.IsZero() && h.FirmwareNotice.Add(e.cfg.FirmwareNotice).After(at) {
+			at = h.FirmwareNotice.Add(e.cfg.FirmwareNotice)
+		}
+		if at.After(now) {
+			return lifecycle.Edge{}, Move{}, at
+		}
+		return lifecycle.Notify, Move{Artefact: e.in.noticeOf(h.doc)}, time.Time{}
+	}
+	ref := ""
+	for _, d := range h.doc.Meters() {
+		if d.Status != document.Active || d.Type == document.GSME && h.ElectricityOnly {
+			continue
+		}
+		if _, r, ok := e.in.coverage.Covers(d.ID, day); ok {
+			if ref == "" {
+				ref = r
+			}
+			continue
+		}
+		if row, ok := e.in.coverage.Row(d.ID); ok && !row.Withdraw && day.Before(row.Earliest) {
+			return lifecycle.Edge{}, Move{}, batchStart(row.Earliest.Time())
+		}
+		if d.Type == document.GSME && e.electricityOnlyPermitted(h) {
+			h.ElectricityOnly = true
+			continue
+		}
+		if row, ok := e.in.coverage.Row(d.ID); ok && row.Withdraw {
+			return lifecycle.Withdraw, Move{Artefact: ref}, time.Time{}
+		}
+		return lifecycle.Hold, Move{Code: "XPC06", Detail: fmt.Sprintf("no authorisation covers %s %s on %s", d.Type, d.ID, day)}, time.Time{}
+	}
+	return lifecycle.Authorise, Move{Artefact: ref}, time.Time{}
+}
+
+// electricityOnlyPermitted reports whether the supplier of the electricity
+// meter said that electricity may go alone. A dormant home's supplier is not
+// asked.
+func (e *Engine) electricityOnlyPermitted(h *home) bool {
+	d, ok := h.doc.Device(document.ESME)
+	if !ok {
+		return false
+	}
+	if h.doc.Status() == document.Dormant {
+		return true
+	}
+	row, ok := e.in.coverage.Row(d.ID)
+	return ok && row.ElectricityOnlyPermitted
+}
+
+// day takes every home that is under way through the phases in their order.
+// Each phase takes the homes that stand where it begins, so a day that was
+// cut short goes on where it was.
+func (e *Engine) day(ctx context.Context) error {
+	for _, phase := range []func(context.Context) error{
+		e.preparePhase, e.issuePhase, e.validatePhase, e.testPhase, e.viabilityFiles, e.keysPhase, e.handoverPhase, e.commissionPhase, e.rollbackPhase, e.closePhase,
+	} {
+		if err := phase(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) preparePhase(ctx context.Context) error {
+	return e.each(ctx, "preparation", e.where(is(lifecycle.Authorised, lifecycle.Notified)), func(ctx context.Context, h *home) (bool, error) {
+		f, err := e.prepare(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		dormant := h.State() == lifecycle.Notified
+		if f == nil {
+			edge := lifecycle.PrepareActive
+			if dormant {
+				edge = lifecycle.PrepareDormant
+			}
+			return false, e.move(ctx, h, edge, Move{Actor: roleRP, Artefact: e.commandID(h, "prepare")})
+		}
+		m := e.fail(h, f, roleRP)
+		next := e.decide(h, f.code)
+		edge := lifecycle.BlockActive
+		switch {
+		case next.again && dormant:
+			edge = lifecycle.PostponeDormant
+		case next.again:
+			edge = lifecycle.PostponeActive
+		case next.then == document.ThenExcluded && dormant:
+			edge = lifecycle.PostponeDormant
+		case next.then == document.ThenExcluded:
+			edge = lifecycle.PostponeActive
+		case dormant:
+			edge = lifecycle.BlockDormant
+		}
+		e.arm(h, next)
+		return true, e.move(ctx, h, edge, m)
+	})
+}
+
+func (e *Engine) testPhase(ctx context.Context) error {
+	return e.each(ctx, "device testing", e.where(is(lifecycle.Validated, lifecycle.Quiesced)), func(ctx context.Context, h *home) (bool, error) {
+		if h.State() == lifecycle.Validated {
+			if err := e.move(ctx, h, lifecycle.Quiesce, Move{Actor: roleRP, Artefact: h.Set}); err != nil {
+				return false, err
+			}
+		}
+		f, err := e.test(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			return true, e.move(ctx, h, lifecycle.FailViability, e.fail(h, f, roleS1SP))
+		}
+		return false, e.move(ctx, h, lifecycle.PassViability, Move{Actor: roleS1SP, Artefact: e.commandID(h, "test")})
+	})
+}
+
+func (e *Engine) keysPhase(ctx context.Context) error {
+	return e.each(ctx, "key take-over", e.where(is(lifecycle.Viable)), func(ctx context.Context, h *home) (bool, error) {
+		f, err := e.takeKeys(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			return true, e.move(ctx, h, lifecycle.FailRotation, e.fail(h, f, roleS1SP))
+		}
+		return false, e.move(ctx, h, lifecycle.TakeKeys, Move{Actor: roleS1SP, Artefact: e.commandID(h, "keys")})
+	})
+}
+
+// handoverPhase points the hubs to their new head end and puts those homes
+// into the commissioning file.
+func (e *Engine) handoverPhase(ctx context.Context) error {
+	err := e.each(ctx, "hand-over", e.where(is(lifecycle.KeysTaken)), func(ctx context.Context, h *home) (bool, error) {
+		f, err := e.repoint(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			return true, e.move(ctx, h, lifecycle.FailHandover, e.fail(h, f, roleS1SP))
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return e.commissioningFiles(ctx)
+}
+
+// commissionPhase is the commissioning party's: inventory first, then a read
+// of each meter as any user would.
+func (e *Engine) commissionPhase(ctx context.Context) error {
+	return e.each(ctx, "commissioning", e.where(is(lifecycle.Commissioning)), func(ctx context.Context, h *home) (bool, error) {
+		f, err := e.commission(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			return true, e.move(ctx, h, lifecycle.FailCommission, e.fail(h, f, roleCP))
+		}
+		h.Ended = e.cfg.Clock.Now()
+		m := Move{Actor: roleCP, Artefact: h.Set}
+		if h.ElectricityOnly {
+			m.Detail = "electricity only"
+		}
+		return false, e.move(ctx, h, lifecycle.Complete, m)
+	})
+}
+
+func (e *Engine) commission(ctx context.Context, h *home) (*failure, error) {
+	for _, d := range h.devices() {
+		was, err := e.journal.inventory(ctx, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		// A device of this very home may be there already when a crash cut
+		// this step short; the file check has refused any other.
+		if was == "" {
+			if err := e.journal.setInventory(ctx, d.ID, inventoryPending); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, d := range h.devices() {
+		if err := e.journal.setInventory(ctx, d.ID, inventoryCommissioned); err != nil {
+			return nil, err
+		}
+	}
+	return e.post(ctx, h)
+}
+
+func (e *Engine) rollbackPhase(ctx context.Context) error {
+	broken := e.where(is(lifecycle.ViabilityFailed, lifecycle.RotationFailed, lifecycle.CommissioningFailed, lifecycle.RollingBack))
+	err := e.each(ctx, "rollback", broken, func(ctx context.Context, h *home) (bool, error) {
+		why := h.LastFailure()
+		edge := map[lifecycle.State]lifecycle.Edge{
+			lifecycle.ViabilityFailed: lifecycle.UndoViability, lifecycle.RotationFailed: lifecycle.UndoRotation, lifecycle.CommissioningFailed: lifecycle.UndoCommission,
+		}
+		if undo, ok := edge[h.State()]; ok {
+			if err := e.move(ctx, h, undo, Move{Actor: roleRP}); err != nil {
+				return false, err
+			}
+		}
+		touched := h.keysTouched()
+		f, err := e.rollBack(ctx, h)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			m := Move{Actor: roleRP, Code: f.code, Detail: f.detail, Artefact: f.artefact}
+			h.Failures[f.code]++
+			return true, e.move(ctx, h, lifecycle.FailRollback, m)
+		}
+		m := Move{Actor: roleRP, Detail: "the operator's keys and address are in force"}
+		if !touched {
+			m.Detail = "nothing on the devices had been changed"
+		}
+		if err := e.move(ctx, h, lifecycle.RollBack, m); err != nil {
+			return false, err
+		}
+		return false, e.afterRollback(ctx, h, why)
+	})
+	if err != nil {
+		return err
+	}
+	// A crash between the roll-back and what follows it.
+	for _, h := range e.where(is(lifecycle.RolledBack)) {
+		if err := e.afterRollback(ctx, h, h.LastFailure()); err != nil {
+			return err
+		}
+	}
+	for _, h := range e.where(is(lifecycle.RollbackFailed)) {
+		h.Ended = e.cfg.Clock.Now()
+		if err := e.move(ctx, h, lifecycle.Escalate, Move{Actor: roleMCC, Code: "XRB01"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fail counts a failure and makes the move that tells of it.
+func (e *Engine) fail(h *home, f *failure, actor string) Move {
+	h.Failures[f.code]++
+	h.Ended = e.cfg.Clock.Now()
+	return Move{Actor: actor, Code: f.code, Detail: f.detail, Artefact: f.artefact}
+}

@@ -1,0 +1,340 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"smets1/gateway/topic"
+	"smets1/internal/clock"
+	"smets1/internal/store"
+	"smets1/internal/wire"
+	"smets1/migration/document"
+	"smets1/migration/lifecycle"
+)
+
+// Gateway carries commands to homes. *Remote is the one that speaks MQTT.
+type Gateway interface {
+	Call(ctx context.Context, cmd topic.Command, progress func(topic.Progress)) (topic.Result, error)
+}
+
+// Config says what to migrate, through what, and how.
+type Config struct {
+	// Inputs is the folder of the programme's files; see ReadProgramme.
+	Inputs string
+	// Out is the folder for the documents that the engine writes.
+	Out string
+	// Specs are the column layouts and codes; nil means the built-in ones.
+	Specs *document.Specs
+	// Gateway carries the commands.
+	Gateway Gateway
+	// Store is the engine's memory; it uses the bucket "migration".
+	Store store.Store
+	// Clock is the time of the programme.
+	Clock clock.Clock
+	// PKI is where the simulator authority and the roles' keys are drawn from.
+	// With one state it must give the same octets at each start.
+	PKI io.Reader
+	// Endpoint is the head end that migrated hubs are pointed to, host:port.
+	// Empty means s1sp.example:4059.
+	Endpoint string
+	// Concurrency is how many homes are worked on at once; zero means 64.
+	Concurrency int
+	// Window is how long a step on a home may take before it counts as failed;
+	// zero means two hours, the viability window (ours).
+	Window time.Duration
+	// WakeTimeout is how long a hub is given to wake and answer; zero means ten
+	// minutes.
+	WakeTimeout time.Duration
+	// FirmwareNotice and MigrationNotice are how long before its upgrade and its
+	// migration a dormant meter's supplier must have been told; zero means 14
+	// and 7 days (ours).
+	FirmwareNotice, MigrationNotice time.Duration
+	// Observe is told of progress, from several goroutines; nil means nobody is.
+	Observe func(Progress)
+	// Log takes what a person may want to know; nil means nothing.
+	Log *slog.Logger
+}
+
+func (c Config) populate() (Config, error) {
+	if c.Gateway == nil || c.Store == nil || c.Clock == nil || c.PKI == nil || c.Inputs == "" || c.Out == "" {
+		return c, errors.New("engine: Config needs Gateway, Store, Clock, PKI, Inputs and Out")
+	}
+	if c.Specs == nil {
+		s, err := document.DefaultSpecs()
+		if err != nil {
+			return c, fmt.Errorf("engine: %w", err)
+		}
+		c.Specs = s
+	}
+	if c.Endpoint == "" {
+		c.Endpoint = "s1sp.example:4059"
+	}
+	if c.Concurrency <= 0 {
+		c.Concurrency = 64
+	}
+	if c.Window <= 0 {
+		c.Window = 2 * time.Hour
+	}
+	if c.WakeTimeout <= 0 {
+		c.WakeTimeout = 10 * time.Minute
+	}
+	if c.FirmwareNotice <= 0 {
+		c.FirmwareNotice = 14 * 24 * time.Hour
+	}
+	if c.MigrationNotice <= 0 {
+		c.MigrationNotice = 7 * 24 * time.Hour
+	}
+	if c.Observe == nil {
+		c.Observe = func(Progress) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// Progress tells somebody who watches how far a phase is.
+type Progress struct {
+	Time  time.Time // of the programme
+	Phase string
+	Total int // homes in the phase
+	Done  int
+	Bad   int // of Done, those that failed
+	// Home and Note are set when one home has something to tell within the
+	// phase; the counts are then zero.
+	Home wire.EUI64
+	Note string
+}
+
+// Engine runs a programme. One engine works on one state at a time.
+type Engine struct {
+	cfg     Config
+	journal *journal
+	in      *Programme
+	parties *parties
+	homes   map[wire.EUI64]*home
+	order   []wire.EUI64
+
+	mu   sync.Mutex // guards run and sets
+	run  *run
+	sets map[string]*fileSet
+}
+
+// Open reads the programme's files and what the journal knows of them. Files
+// that a run began with and that have changed since are refused.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	cfg, err := cfg.populate()
+	if err != nil {
+		return nil, err
+	}
+	in, err := ReadProgramme(cfg.Specs, cfg.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	b, err := cfg.Store.Bucket(ctx, "migration", store.Options{Sync: true})
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	e := &Engine{cfg: cfg, journal: &journal{bucket: b}, in: in, homes: map[wire.EUI64]*home{}}
+	r, records, sets, err := e.journal.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		now := cfg.Clock.Now()
+		r = &run{ID: "mig-" + now.Format("20060102T150405"), Inputs: in.Digest, Started: now}
+		if err := e.journal.saveRun(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	if r.Inputs != in.Digest {
+		return nil, fmt.Errorf("engine: the files in %s are not those that run %s began with on %s: put them back, or start with a new state", cfg.Inputs, r.ID, r.Started.Format(time.DateOnly))
+	}
+	e.run, e.sets = r, sets
+	for n := range in.Portfolio.Installations {
+		doc := &in.Portfolio.Installations[n]
+		rec := records[doc.ID]
+		if rec == nil {
+			rec = &Record{ID: doc.ID, Failures: map[string]int{}}
+		}
+		if rec.Failures == nil {
+			rec.Failures = map[string]int{}
+		}
+		e.homes[doc.ID] = &home{Record: rec, doc: doc}
+		e.order = append(e.order, doc.ID)
+	}
+	if err := os.MkdirAll(cfg.Out, 0o755); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	if e.parties, err = openParties(ctx, e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Problems is what the programme's files had wrong; their good rows count.
+func (e *Engine) Problems() document.Problems { return e.in.Problems }
+
+// Programme is what the files say.
+func (e *Engine) Programme() *Programme { return e.in }
+
+// Run takes every installation as far as it goes. It returns nil when nothing
+// is left to do without a person; ctx's error when it was stopped, and may
+// then be called again, by this process or the next.
+func (e *Engine) Run(ctx context.Context) error {
+	if err := e.answer(ctx); err != nil {
+		return err
+	}
+	if err := e.schedule(ctx); err != nil {
+		return err
+	}
+	for {
+		if len(e.where(inDay)) > 0 || len(e.openSets(func(*home) bool { return true })) > 0 {
+			// A day that was cut short.
+			if err := e.day(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		next, ok := e.next()
+		if !ok {
+			break
+		}
+		if err := e.await(ctx, next); err != nil {
+			return err
+		}
+		if err := e.begin(ctx); err != nil {
+			return err
+		}
+		if err := e.day(ctx); err != nil {
+			return err
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.run.Finished.IsZero() {
+		e.run.Finished = e.cfg.Clock.Now()
+		return e.journal.saveRun(ctx, e.run)
+	}
+	return nil
+}
+
+// inDay reports whether a state belongs to a day's work, between its begin and
+// its close.
+func inDay(s lifecycle.State) bool {
+	switch s {
+	case lifecycle.Candidate, lifecycle.Planned, lifecycle.RetryWait:
+		return false
+	default:
+		return !s.Settled()
+	}
+}
+
+// where lists the homes whose state f accepts, in the order of the portfolio.
+func (e *Engine) where(f func(lifecycle.State) bool) []*home {
+	var out []*home
+	for _, id := range e.order {
+		if h := e.homes[id]; f(h.State()) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+func is(states ...lifecycle.State) func(lifecycle.State) bool {
+	return func(s lifecycle.State) bool { return slices.Contains(states, s) }
+}
+
+// next is the earliest time at which something is due.
+func (e *Engine) next() (at time.Time, ok bool) {
+	for _, h := range e.where(is(lifecycle.Planned, lifecycle.RetryWait)) {
+		if !ok || h.Due.Before(at) {
+			at, ok = h.Due, true
+		}
+	}
+	return at, ok
+}
+
+// await lets time pass until at. A virtual fleet's clock is moved on through
+// the gateway, since nothing else happens meanwhile; a real one is waited for.
+func (e *Engine) await(ctx context.Context, at time.Time) error {
+	now := e.cfg.Clock.Now()
+	if !now.Before(at) {
+		return nil
+	}
+	cmd, err := topic.NewCommand(fmt.Sprintf("%s/clock/%d", e.run.ID, at.Unix()), wire.EUI64{}, topic.FleetClock, topic.FleetClockArgs{AdvanceTo: at})
+	if err != nil {
+		return err
+	}
+	res, err := e.cfg.Gateway.Call(ctx, cmd, nil)
+	if err != nil {
+		return err
+	}
+	if err := res.Err(); err != nil {
+		e.cfg.Log.Info("the fleet's clock cannot be advanced: waiting", slog.Time("until", at), slog.Any("reason", err))
+	}
+	return e.cfg.Clock.Sleep(ctx, at.Sub(e.cfg.Clock.Now()))
+}
+
+// each works on homes side by side. A failure of one is its own; an error
+// stops all.
+func (e *Engine) each(ctx context.Context, phase string, homes []*home, work func(context.Context, *home) (bad bool, err error)) error {
+	if len(homes) == 0 {
+		return nil
+	}
+	p := Progress{Phase: phase, Total: len(homes)}
+	var mu sync.Mutex
+	tell := func(done, bad int) {
+		mu.Lock()
+		defer mu.Unlock()
+		p.Time, p.Done, p.Bad = e.cfg.Clock.Now(), p.Done+done, p.Bad+bad
+		e.cfg.Observe(p)
+	}
+	tell(0, 0)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(e.cfg.Concurrency)
+	for _, h := range homes {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if h.Began.IsZero() {
+				h.Began = e.cfg.Clock.Now()
+			}
+			bad, err := work(ctx, h)
+			if err != nil {
+				return err
+			}
+			tell(1, map[bool]int{true: 1}[bad])
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// stepped passes on what one home reports.
+func (e *Engine) stepped(h *home, step string, p topic.Progress) {
+	note := step
+	if p.Step != "" {
+		note += ": " + p.Step
+	}
+	if p.Total > 0 {
+		note += fmt.Sprintf(" %d/%d", p.Done, p.Total)
+	}
+	e.cfg.Observe(Progress{Time: e.cfg.Clock.Now(), Home: h.ID, Note: note})
+}
+
+// move takes a home along an edge, in the name of a role.
+func (e *Engine) move(ctx context.Context, h *home, edge lifecycle.Edge, m Move) error {
+	m.Time = e.cfg.Clock.Now()
+	return e.journal.move(ctx, h.Record, edge, m)
+}

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"smets1/internal/wire"
+	"smets1/migration/document"
+	"smets1/migration/document/pki"
+	"smets1/migration/lifecycle"
+)
+
+// validatePhase is data validation: the commissioning party judges the common
+// file, the service provider and the dual control organisation the group file,
+// and the requesting party takes what both pass.
+func (e *Engine) validatePhase(ctx context.Context) error {
+	issued := func(h *home) bool { return h.State() == lifecycle.FilesIssued }
+	for _, s := range e.openSets(issued) {
+		verdicts, err := e.validate(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, h := range e.members(s) {
+			if !issued(h) {
+				continue
+			}
+			v, ok := verdicts[h.ID]
+			if !ok {
+				v = verdict{failed("XCV04", "no validation file names the installation"), s.Files[string(document.KindMCVF)]}
+			}
+			if v.failure == nil {
+				if err := e.move(ctx, h, lifecycle.Validate, Move{Actor: roleRP, Artefact: v.file.Name, Digest: v.file.SHA256}); err != nil {
+					return err
+				}
+				continue
+			}
+			m := e.fail(h, v.failure, roleRP)
+			m.Artefact, m.Digest = v.file.Name, v.file.SHA256
+			if err := e.move(ctx, h, lifecycle.FailValidation, m); err != nil {
+				return err
+			}
+		}
+	}
+	for _, h := range e.where(is(lifecycle.ValidationFailed)) {
+		why := h.LastFailure()
+		d := e.decide(h, why.Code)
+		edge := lifecycle.BlockInvalid
+		if d.again || d.then == document.ThenExcluded {
+			edge = lifecycle.RetryInvalid
+			e.arm(h, d)
+		}
+		if err := e.move(ctx, h, edge, Move{Actor: roleRP, Code: why.Code, Detail: why.Detail}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verdict is what the validation files say of one home, and which of them.
+type verdict struct {
+	failure *failure
+	file    fileRef
+}
+
+// validate has both validation files written, and reads them as the requesting
+// party does.
+func (e *Engine) validate(ctx context.Context, s *fileSet) (map[wire.EUI64]verdict, error) {
+	mcf, err := e.file(ctx, s, document.KindMCF, nil)
+	if err != nil {
+		return nil, err
+	}
+	mgf, err := e.file(ctx, s, document.KindMGF, nil)
+	if err != nil {
+		return nil, err
+	}
+	mcvf, err := e.file(ctx, s, document.KindMCVF, func(now time.Time) (document.Artefact, error) {
+		facts, err := e.facts(ctx, s, document.KindMCVF)
+		if err != nil {
+			return document.Artefact{}, err
+		}
+		r := document.Receiver{Specs: e.cfg.Specs, Facts: facts, Trust: e.parties.opener.Trust}
+		_, v := r.ValidateCommon(mcf, now)
+		head, err := s.header(now, e.parties.rp, e.parties.s1sp)
+		if err != nil {
+			return document.Artefact{}, err
+		}
+		head.InResponseTo = []document.InResponseTo{mcf.Cite()}
+		return document.Issue(head, v.MCVF(), e.parties.cp)
+	})
+	if err != nil {
+		return nil, err
+	}
+	mgvf, err := e.file(ctx, s, document.KindMGVF, func(now time.Time) (document.Artefact, error) {
+		facts, err := e.facts(ctx, s, document.KindMGVF)
+		if err != nil {
+			return document.Artefact{}, err
+		}
+		r := document.Receiver{Specs: e.cfg.Specs, Facts: facts, Trust: e.parties.opener.Trust, Parties: []*pki.Party{e.parties.s1sp, e.parties.dco}}
+		_, _, v := r.ValidateGroup(document.FileSet{Common: &mcf, Group: &mgf}, now)
+		head, err := s.header(now, e.parties.rp, e.parties.cp)
+		if err != nil {
+			return document.Artefact{}, err
+		}
+		head.InResponseTo = []document.InResponseTo{mcf.Cite(), mgf.Cite()}
+		return document.Issue(head, v.MGVF(true), e.parties.s1sp)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e.intersect(s, mcvf, mgvf)
+}
+
+// intersect reads both validation files. A home passes when both say so.
+func (e *Engine) intersect(s *fileSet, mcvf, mgvf document.Artefact) (map[wire.EUI64]verdict, error) {
+	common, ps := receive[document.CommonValidationBody](e, mcvf)
+	if err := ps.Err(); err != nil {
+		return nil, fmt.Errorf("engine: RP refuses %s: %w", mcvf.Name, err)
+	}
+	group, ps := receive[document.GroupValidationBody](e, mgvf)
+	if err := ps.Err(); err != nil {
+		return nil, fmt.Errorf("engine: RP refuses %s: %w", mgvf.Name, err)
+	}
+	cf, gf := s.Files[string(document.KindMCVF)], s.Files[string(document.KindMGVF)]
+	out := map[wire.EUI64]verdict{}
+	note := func(id wire.EUI64, ref fileRef, outcome document.Outcome, errs []document.InstallationError) {
+		v, seen := out[id]
+		if seen && v.failure != nil {
+			return
+		}
+		v.file = ref
+		if outcome != document.Pass {
+			v.failure = failed("XCV04", "failed without a reason")
+			if len(errs) > 0 {
+				v.failure = failed(errs[0].Code, "%s", errs[0].Detail)
+			}
+		}
+		out[id] = v
+	}
+	for _, in := range common.Body.Installation {
+		note(in.InstallationID, cf, in.Outcome, in.Error)
+	}
+	for _, in := range group.Body.Installation {
+		note(in.InstallationID, gf, in.Outcome, in.Error)
+	}
+	// A file that was refused as a whole names no installations; all of its
+	// homes share its fault.
+	for _, r := range []struct {
+		ref  fileRef
+		errs []document.FileError
+	}{{cf, common.Body.FileError}, {gf, group.Body.FileError}} {
+		if len(r.errs) > 0 {
+			for _, id := range s.Members {
+				out[id] = verdict{failed(r.errs[0].Code, "%s: %s", r.errs[0].FileName, r.errs[0].Detail), r.ref}
+			}
+		}
+	}
+	return out, nil
+}
+
+// facts is what a receiver of files knows when it writes its answer.
+func (e *Engine) facts(ctx context.Context, s *fileSet, answer document.Kind) (*document.Facts, error) {
+	f := &document.Facts{
+		Specs: e.cfg.Specs, EPCL: e.in.epcl, Registrations: e.in.registrations, Certificates: e.in.certificates, Coverage: e.in.coverage,
+		Inventory: map[document.EUI]document.DeviceStatus{}, Notices: map[document.EUI]document.Notice{}, NoticeDays: int(e.cfg.MigrationNotice / (24 * time.Hour)),
+		Exclusions: map[document.EUI]string{}, Attempts: map[document.EUI]int{}, SIMs: map[string]document.SIMFact{}, Baselines: map[document.EUI]document.Digest{},
+		LastCounters: map[document.CounterKey]uint64{},
+	}
+	for _, h := range e.members(s) {
+		if h.doc.Exclusion != "" {
+			f.Exclusions[h.ID] = h.doc.Exclusion
+		}
+		f.Attempts[h.ID] = h.failures()
+		f.SIMs[h.doc.SIM.ICCID] = document.SIMFact{CommsProvider: h.doc.CommsProvider, MSISDN: h.doc.SIM.MSISDN}
+		// The baseline is the snapshot that the preparation read back.
+		f.Baselines[h.ID] = e.configDigest(h)
+		for _, d := range h.doc.Devices {
+			status, err := e.journal.inventory(ctx, d.ID)
+			if err != nil {
+				return nil, err
+			}
+			if status != "" {
+				f.Inventory[d.ID] = document.DeviceStatus(status)
+			}
+			if d.Meter() && !h.MigrationNotice.IsZero() {
+				f.Notices[d.ID] = document.Notice{Meter: d.ID, Supplier: d.Supplier, Sent: document.DateOf(h.MigrationNotice), Planned: document.DateOf(s.Day)}
+			}
+		}
+	}
+	// What was accepted before is what was answered before.
+	for _, other := range e.sets {
+		if _, answered := other.Files[string(answer)]; answered && other.ID != s.ID {
+			for _, k := range []document.Kind{document.KindMCF, document.KindMGF} {
+				key := document.CounterKey{Sender: rpID, Kind: k}
+				f.LastCounters[key] = max(f.LastCounters[key], other.Counter)
+			}
+		}
+	}
+	return f, nil
+}
