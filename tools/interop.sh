@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs software that nobody here wrote and runs it against ours: gurux-dlms
+# and dlms-cosem (PyPI), mosquitto, tshark, xmllint and xmlsec1 (Debian).
+# They are separate processes; nothing of theirs is part of the project. A tool
+# that is missing after the installation is a failure, never a skipped test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${SMETS1_INTEROP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/smets1-interop}
+mkdir -p "$cache"
+
+echo "== Debian packages"
+need=()
+for pair in tshark:tshark mosquitto:mosquitto mosquitto_sub:mosquitto-clients xmllint:libxml2-utils xmlsec1:xmlsec1; do
+  command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || need+=("${pair##*:}")
+done
+if [ ${#need[@]} -gt 0 ]; then
+  sudo=()
+  [ "$(id -u)" = 0 ] || sudo=(sudo)
+  export DEBIAN_FRONTEND=noninteractive
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" apt-get install -y -qq "${need[@]}" >"$cache/apt.log" 2>&1 || { tail -n 20 "$cache/apt.log" >&2; exit 1; }
+fi
+PATH=$PATH:/usr/sbin
+for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 python3; do
+  command -v "$tool" >/dev/null || { echo "$tool is missing after the installation" >&2; exit 1; }
+done
+tshark --version | head -n 1
+mosquitto -h | head -n 1 || true
+xmlsec1 --version
+xmllint --version 2>&1 | head -n 1
+
+echo "== Python packages"
+requirements=testdata/interop/dlms/requirements.txt
+venv=$cache/venv-$(sha256sum "$requirements" | cut -c1-12)
+if [ ! -x "$venv/bin/python" ]; then
+  if ! python3 -m venv "$venv.new" >"$cache/venv.log" 2>&1; then
+    # Debian keeps venv in a package of its own.
+    rm -rf "$venv.new"
+    ${sudo[@]+"${sudo[@]}"} apt-get install -y -qq python3-venv >>"$cache/venv.log" 2>&1
+    python3 -m venv "$venv.new" >>"$cache/venv.log" 2>&1 || { tail -n 20 "$cache/venv.log" >&2; exit 1; }
+  fi
+  "$venv.new/bin/pip" install -q --disable-pip-version-check -r "$requirements"
+  rm -rf "$venv"
+  mv "$venv.new" "$venv"
+fi
+export SMETS1_INTEROP_PYTHON=$venv/bin/python
+"$SMETS1_INTEROP_PYTHON" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE 'gurux|dlms' || { echo "the Python packages are missing" >&2; exit 1; }
+
+echo "== against ours"
+packages=$(grep -rlE '^//go:build .*\binterop\b' --include='*_test.go' . | xargs -n1 dirname | sort -u)
+# shellcheck disable=SC2086 # a list of folders
+CGO_ENABLED=0 go test -tags interop -count=1 -timeout 15m -run Interop $packages
