@@ -29,12 +29,31 @@ type association struct {
 	dedTx     security.SendCounter
 	dedRx     security.ReceiveCounter
 
-	request  request
-	call     Call
+	request request
+	call    Call
+	plain   []byte // the deciphered request
+	reply   []byte // the reply before it is protected
+	long    longReply
+	gather  gathering
+	out     outBlocks
+	in      inBlocks
+
 	lastUsed time.Time
 }
 
-// request is what the layers below learned about the request being served.
+// wrapping is how a request was protected, and its reply will be.
+type wrapping uint8
+
+const (
+	wrapNone wrapping = iota
+	wrapGlo
+	wrapDed
+	wrapGeneralGlo
+	wrapGeneralDed
+)
+
+// request is what the layers below the service learned about the request being served.
 type request struct {
+	wrap       wrapping
 	protection security.Protection
 }

@@ -11,6 +11,8 @@ import (
 type Peer struct {
 	Link   uint64
 	Client uint16
+	// Single is set for links that carry one reply to a request (HDLC): general block transfer does not stream on them.
+	Single bool
 }
 
 // Device is one logical device. Its exported fields are set before the first call to Serve. It is not safe for concurrent use.

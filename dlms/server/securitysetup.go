@@ -177,7 +177,9 @@ func KeyChange(access Rights) Object {
 				state, _, _ := s.Change(c.Now)
 				return axdr.AppendEnum(b, uint8(state))
 			}),
-			read(3, func(_ *Call, s Supervised, b []byte) []byte { return axdr.AppendUint32(b, uint32(s.Window()/time.Second)) }),
+			read(3, func(_ *Call, s Supervised, b []byte) []byte {
+				return axdr.AppendUint32(b, uint32(s.Window()/time.Second))
+			}),
 			read(4, func(c *Call, s Supervised, b []byte) []byte {
 				_, left, _ := s.Change(c.Now)
 				return axdr.AppendUint32(b, uint32((left+time.Second-1)/time.Second))

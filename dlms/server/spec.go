@@ -35,6 +35,8 @@ type Association struct {
 	Conformance cosem.Conformance
 	// MaxPDU is the longest APDU the server receives, and the longest it sends whatever the client could take. Zero is 1024.
 	MaxPDU uint16
+	// Window is how many blocks of a general block transfer the server takes at once, up to 63. Zero is 1.
+	Window uint8
 	// SecuritySetup is the logical name of the security setup object, shown in attribute 9. Zero is none.
 	SecuritySetup cosem.OBIS
 	// Challenge is the length of the server's HLS challenge. Zero is 16, or 32 for ECDSA.
@@ -51,6 +53,8 @@ type Quirks struct {
 	BlocksUnasked bool
 	// PreferGBT cuts long replies with general block transfer where both that and service blocks were negotiated (Gurux servers do; verified).
 	PreferGBT bool
+	// PlainRelease lets an RLRQ without protection end an association that requires protection (clients that release so are common).
+	PlainRelease bool
 	// SilentUnassociated gives no answer to a service without an association (Gurux Java does; verified).
 	SilentUnassociated bool
 	// HideInaccessible leaves declared attributes and methods without any right out of the object list; the rules list them with access 0.
@@ -89,8 +93,14 @@ func (a *Association) check() error {
 	if a.Suite > security.Suite2 {
 		return fmt.Errorf("suite %d does not exist: 0 to 2", a.Suite)
 	}
+	if a.Window > 63 {
+		return fmt.Errorf("window of %d blocks: at most 63", a.Window)
+	}
 	if a.Policy != 0 && !a.Ciphered {
 		return errors.New("a security policy needs Ciphered")
 	}
 	return nil
 }
+
+// window of general block transfers.
+func (a *Association) window() uint8 { return max(a.Window, 1) }
