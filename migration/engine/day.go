@@ -38,6 +38,9 @@ func (e *Engine) begin(ctx context.Context) error {
 			due = append(due, h)
 		}
 	}
+	if err := e.reschedule(due); err != nil {
+		return err
+	}
 	return e.each(ctx, "authorisation", due, func(ctx context.Context, h *home) (bool, error) {
 		h.Attempt++
 		h.Set, h.Taken, h.Repointed, h.Evidence = "", nil, false, Evidence{}
@@ -61,6 +64,9 @@ func (e *Engine) begin(ctx context.Context) error {
 // that it may be, but not before.
 func (e *Engine) admit(h *home, now time.Time) (edge lifecycle.Edge, m Move, wait time.Time) {
 	day := document.DateOf(now)
+	if _, f := e.target(h, day); f != nil {
+		return lifecycle.Hold, Move{Code: f.code, Detail: f.detail}, time.Time{}
+	}
 	if h.doc.Status() == document.Dormant {
 		at := h.MigrationNotice.Add(e.cfg.MigrationNotice)
 		if !h.FirmwareNotice.IsZero() && h.FirmwareNotice.Add(e.cfg.FirmwareNotice).After(at) {

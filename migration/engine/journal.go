@@ -50,6 +50,8 @@ type Record struct {
 	// supplier was told.
 	FirmwareNotice  time.Time `json:"firmware_notice,omitzero"`
 	MigrationNotice time.Time `json:"migration_notice,omitzero"`
+	// NoticedFor is the day that the latest notice names.
+	NoticedFor time.Time `json:"noticed_for,omitzero"`
 	// Began and Ended bound the work on the homes themselves, over all attempts.
 	Began time.Time `json:"began,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`

@@ -33,15 +33,8 @@ type Programme struct {
 	certificates  *document.Certificates
 	releases      *document.Releases
 	coverage      *document.Coverage
-	// answers are the rows' fates, by authorisation, for the response files.
-	answers map[string][]answer
-	notices map[document.EUI]string
-}
-
-type answer struct {
-	row  document.AuthorisationRow
-	code string
-	what string
+	answers       []response
+	notices       map[document.EUI]string // name of the latest notice by installation
 }
 
 // The fixed names of a programme's folder.
@@ -58,7 +51,7 @@ const (
 // without them; a bad authorisation, or a bad row anywhere, is in Problems and
 // the rest counts.
 func ReadProgramme(specs *document.Specs, dir string) (*Programme, error) {
-	p := &Programme{coverage: document.NewCoverage(), answers: map[string][]answer{}, notices: map[document.EUI]string{}}
+	p := &Programme{coverage: document.NewCoverage(), notices: map[document.EUI]string{}}
 	digest := sha256.New()
 	read := func(name string) ([]byte, error) {
 		b, err := os.ReadFile(filepath.Join(dir, name))

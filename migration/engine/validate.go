@@ -183,7 +183,7 @@ func (e *Engine) facts(ctx context.Context, s *fileSet, answer document.Kind) (*
 				f.Inventory[d.ID] = document.DeviceStatus(status)
 			}
 			if d.Meter() && !h.MigrationNotice.IsZero() {
-				f.Notices[d.ID] = document.Notice{Meter: d.ID, Supplier: d.Supplier, Sent: document.DateOf(h.MigrationNotice), Planned: document.DateOf(s.Day)}
+				f.Notices[d.ID] = document.Notice{Meter: d.ID, Supplier: d.Supplier, Sent: document.DateOf(h.MigrationNotice), Planned: document.DateOf(h.NoticedFor)}
 			}
 		}
 	}
