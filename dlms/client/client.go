@@ -33,6 +33,12 @@ type Client struct {
 	plain, out, in, whole, blockOut []byte
 }
 
+func newClient(link Link, cfg Config) *Client {
+	c := &Client{cfg: cfg.withDefaults(), link: link, turn: make(chan struct{}, 1), serverTitle: cfg.ServerTitle}
+	c.turn <- struct{}{}
+	return c
+}
+
 // Err is why the association came to an end; nil while it is open.
 func (c *Client) Err() error {
 	if err := c.lost.Load(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"smets1/dlms/acse"
 	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
 	"smets1/dlms/security"
@@ -102,10 +103,68 @@ func (e *ServiceError) Unwrap() error { return e.ConfirmedServiceError }
 // AssociationError is an association that could not be opened.
 type AssociationError struct {
 	Mechanism security.Mechanism
-	// Response is the association response; nil when the server refused later, in the exchange of HLS answers.
-	Response any
+	Ciphered  bool
+	// Response is the association response; nil when it went wrong later, in the exchange of HLS answers.
+	Response *acse.AARE
 	// Initiate is why the initiate request was refused, where the server told.
 	Initiate *apdu.ConfirmedServiceError
-	// Err is what went wrong on our side or in the exchange of HLS answers.
+	// Err is what else went wrong: with the response, or in the exchange of HLS answers.
 	Err error
+}
+
+func (e *AssociationError) Error() string {
+	s := fmt.Sprintf("client: association (%v", e.Mechanism)
+	if e.Ciphered {
+		s += ", ciphered"
+	}
+	s += ") "
+	switch {
+	case e.Initiate != nil:
+		return s + "refused: " + e.Initiate.Error()
+	case e.Err != nil:
+		s += "failed: " + e.Err.Error()
+		var action *ActionError
+		if errors.As(e.Err, &action) || errors.Is(e.Err, security.ErrAuthentication) {
+			s += ". " + e.suspect()
+		}
+		return s
+	case e.Response == nil:
+		return s + "failed"
+	}
+	d := e.Response.Diagnostic
+	s += fmt.Sprintf("%v: %v: %s", e.Response.Result, d, d.Sentence())
+	if d == acse.DiagnosticAuthenticationFailure {
+		s += " " + e.suspect()
+	}
+	return s
+}
+
+// suspect names what is likely wrong when one side could not prove itself.
+func (e *AssociationError) suspect() string {
+	switch e.Mechanism {
+	case security.MechanismGMAC:
+		return "Check the GAK and GUEK, the system titles, and that the invocation counter is above the last one used."
+	case security.MechanismECDSA:
+		return "Check the signing key, the peer's public key and the system titles."
+	case security.MechanismNone:
+		return "Check the client address: this one may need authentication."
+	}
+	return "Check the secret and the client address."
+}
+
+// Unwrap gives the reasons: an *acse.RejectedError, an apdu.ConfirmedServiceError, or what went wrong.
+func (e *AssociationError) Unwrap() []error {
+	var errs []error
+	if e.Response != nil {
+		if err := e.Response.Err(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if e.Initiate != nil {
+		errs = append(errs, *e.Initiate)
+	}
+	if e.Err != nil {
+		errs = append(errs, e.Err)
+	}
+	return errs
 }

@@ -201,10 +201,13 @@ func (c *Client) generalBlocks(ctx context.Context, answer []byte) ([]byte, erro
 	own := c.gbt // our own block numbers go on from those that carried the request
 	c.gbt = 0
 	var last uint16
-	for retries := 0; ; {
+	for first, retries := true, 0; ; first = false {
 		block, _, err := apdu.ParseGeneralBlockTransfer(answer)
 		if err != nil {
 			return nil, err
+		}
+		if first && own > 0 {
+			last = block.Block - 1 // the server's acknowledgements took the numbers before
 		}
 		inOrder := block.Block == last+1
 		if inOrder {
