@@ -191,8 +191,9 @@ func withTimeout(ctx context.Context, clk clock.Clock, d time.Duration) (context
 	return ctx, func() { cancel(context.Canceled) }
 }
 
-// generalBlocks puts an answer together that comes by general block transfer; any other is returned as it is. It is the
-// receiving side: every block but those of a stream is acknowledged, and a block that is missing is asked for again.
+// generalBlocks puts an answer together that comes by general block transfer; any other is returned as it is. Our window
+// is 1, so every block is acknowledged, one marked as streaming too: Gurux servers mark all but the first so, and wait
+// nevertheless. A block that is missing is asked for again.
 func (c *Client) generalBlocks(ctx context.Context, answer []byte) ([]byte, error) {
 	if apdu.Tag(answer[0]) != apdu.TagGeneralBlockTransfer {
 		return answer, nil
@@ -222,13 +223,8 @@ func (c *Client) generalBlocks(ctx context.Context, answer []byte) ([]byte, erro
 		} else if retries++; retries > maxStale {
 			return nil, fmt.Errorf("client: general block %d does not come, %d came again and again: %w", last+1, block.Block, ErrProtocol)
 		}
-		if block.Streaming {
-			answer, err = c.listen(ctx)
-		} else {
-			own++
-			answer, err = c.sendBlock(ctx, apdu.GeneralBlockTransfer{Last: true, Window: 1, Block: own, Ack: last})
-		}
-		if err != nil {
+		own++
+		if answer, err = c.sendBlock(ctx, apdu.GeneralBlockTransfer{Last: true, Window: 1, Block: own, Ack: last}); err != nil {
 			return nil, err
 		}
 		if apdu.Tag(answer[0]) != apdu.TagGeneralBlockTransfer {

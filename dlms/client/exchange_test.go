@@ -325,9 +325,10 @@ func TestActionList(t *testing.T) {
 func TestGeneralBlocks(t *testing.T) {
 	c, _ := open(t, Config{},
 		scriptStep{getData2, []string{"E0 01 0001 0000 04 C401C100"}},
-		scriptStep{"E0 81 0001 0001 00", []string{"E0 01 0003 0001 01 CC"}}, // block 2 is missing
-		scriptStep{"E0 81 0002 0001 00", []string{"E0 41 0002 0002 02 0904", "E0 01 0003 0002 02 AABB"}},
-		scriptStep{"E0 81 0003 0003 00", []string{"E0 81 0004 0003 02 CCDD"}},
+		scriptStep{"E0 81 0001 0001 00", []string{"E0 01 0003 0001 01 CC"}},   // block 2 is missing
+		scriptStep{"E0 81 0002 0001 00", []string{"E0 41 0002 0002 02 0904"}}, // streaming, yet it waits
+		scriptStep{"E0 81 0003 0002 00", []string{"E0 41 0003 0003 02 AABB"}},
+		scriptStep{"E0 81 0004 0003 00", []string{"E0 81 0004 0004 02 CCDD"}},
 		scriptStep{getAgain, []string{"E0 01 0001 0000 04 C401C200"}},
 		scriptStep{"E0 81 0001 0001 00", []string{"D80101"}},
 	)
