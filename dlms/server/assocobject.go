@@ -60,7 +60,14 @@ func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *asso
 			return get(c, &c.Device.Model.assocs[i], a, dst), nil
 		}}
 	}
-	secret := Attr{ID: 7, Type: axdr.TagOctetString, Access: grant(Write, func(a *Association) bool { return a.ChangeSecret && a.Mechanism == security.MechanismLLS })}
+	secret := Attr{ID: 7, Type: axdr.TagOctetString, Access: read}
+	for i := range m.assocs {
+		if a := &m.assocs[i]; read[i] != 0 && a.ChangeSecret && a.Mechanism == security.MechanismLLS {
+			secret.Access[i] |= Write
+		}
+	}
+	// A secret can be written, not read back.
+	secret.Get = func(_ *Call, dst []byte) ([]byte, error) { return axdr.AppendOctetString(dst, nil), nil }
 	secret.Set = func(c *Call, raw []byte) error {
 		i, _ := which(c)
 		return c.changeSecret(i, raw)
@@ -84,18 +91,14 @@ func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *asso
 			}
 			return appendOID(b, 1, context)
 		}),
-		attr(5, func(_ *Call, s *Association, a *association, b []byte) []byte {
-			conformance, dedicated := s.Conformance, []byte{}
-			if a != nil {
-				conformance = a.conformance
-			}
+		attr(5, func(_ *Call, s *Association, _ *association, b []byte) []byte {
 			b = axdr.AppendStructureHeader(b, 6)
-			b = axdr.AppendBitString(b, conformance.AppendTo(nil), 24)
+			b = axdr.AppendBitString(b, s.Conformance.AppendTo(nil), 24) // what the server can do, not what was negotiated
 			b = axdr.AppendUint16(b, s.MaxPDU)
 			b = axdr.AppendUint16(b, s.MaxPDU)
 			b = axdr.AppendUint8(b, 6)
 			b = axdr.AppendInt8(b, 0)
-			return axdr.AppendOctetString(b, dedicated) // the key itself is never shown
+			return axdr.AppendOctetString(b, nil) // the dedicated key is never shown
 		}),
 		attr(6, func(_ *Call, s *Association, _ *association, b []byte) []byte {
 			return appendOID(b, 2, uint8(s.Mechanism))
@@ -135,6 +138,10 @@ func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *asso
 			i, _ := which(c)
 			return dst, c.changeSecret(i, arg)
 		}},
+		{ID: 3}, {ID: 4}, // add and remove object: the list is the model's
+	}
+	if m.version >= 2 {
+		o.Methods = append(o.Methods, Method{ID: 5}, Method{ID: 6}) // add and remove user
 	}
 	return o
 }
