@@ -18,7 +18,8 @@
 //	SC=30  payload is the ciphertext, tag over SC || AK and the ciphertext
 //
 // where EK is the global unicast, the global broadcast or the dedicated encryption key and AK the authentication key.
-// [Cipher] seals and opens such content without allocating. The tags and containers around it belong to package apdu.
+// [Cipher] seals and opens such content without allocating; [General] does general-ciphering and general-signing on top.
+// The tags and the parsing of the containers belong to package apdu.
 //
 // # Keys
 //
