@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"time"
 
 	"smets1/device/core"
@@ -170,6 +171,15 @@ func (m *Manifest) keys(e wire.EUI64) security.KeySet {
 	return security.KeySet{GUEK: key("GUEK"), GAK: key("GAK"), KEK: key("KEK")}
 }
 
+// wrongKey is a key that does not open the device.
+func (m *Manifest) wrongKey(e wire.EUI64) security.Key {
+	k, err := security.NewKey(m.secret(e, "a wrong key", 16))
+	if err != nil {
+		panic("fleet: " + err.Error()) // sixteen octets are a key
+	}
+	return k
+}
+
 // birth is a device of the home as it left the depot.
 func (m *Manifest) birth(s *spec, role uint32) core.Birth {
 	e := s.eui(role)
@@ -212,6 +222,30 @@ func (s *spec) version(role uint32) string {
 // that has no divisor in common with n.
 func (s *spec) scatter(multiplier, n uint64) uint64 { return uint64(s.id) * multiplier % n }
 
+// gather undoes scatter: it gives the only id under n with that number.
+func gather(number, multiplier, n uint64) uint64 {
+	// The inverse of the multiplier, by the extended algorithm of Euclid.
+	r0, r1 := int64(n), int64(multiplier%n)
+	t0, t1 := int64(0), int64(1)
+	for r1 != 0 {
+		q := r0 / r1
+		r0, r1 = r1, r0-q*r1
+		t0, t1 = t1, t0-q*t1
+	}
+	if t0 < 0 {
+		t0 += int64(n)
+	}
+	hi, lo := bits.Mul64(number%n, uint64(t0))
+	_, rem := bits.Div64(hi%n, lo, n)
+	return rem
+}
+
+// The numbers of subscribers.
+const (
+	msisdnMultiplier = 104_729
+	subscribers      = 10_000_000_000
+)
+
 // serial is the number on the nameplate (ours): a letter for the kind of device,
 // two digits of a year and eight more.
 func (s *spec) serial(role uint32) string {
@@ -241,7 +275,7 @@ func (s *spec) mprn() string { return fmt.Sprint(1_000_000_000 + s.scatter(7_654
 
 // SIM of the hub. Country 999 and network 99999 belong to no operator (published,
 // ITU), so that none of these numbers is anybody's.
-func (s *spec) msisdn() string { return fmt.Sprintf("999%010d", s.scatter(104_729, 10_000_000_000)) }
+func (s *spec) msisdn() string { return fmt.Sprintf("999%010d", s.scatter(msisdnMultiplier, subscribers)) }
 
 func (s *spec) imsi() string { return fmt.Sprintf("99999%010d", s.scatter(15_485_863, 10_000_000_000)) }
 

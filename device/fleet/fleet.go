@@ -1,0 +1,447 @@
+package fleet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"smets1/device/core"
+	"smets1/device/esme"
+	"smets1/device/gsme"
+	"smets1/device/hub"
+	"smets1/dlms/server"
+	"smets1/dlms/wrapper"
+	"smets1/firmware"
+	"smets1/internal/clock"
+	"smets1/internal/wire"
+)
+
+// Options say how a fleet runs.
+type Options struct {
+	// Clock is the virtual time. Nil means the machine's.
+	Clock clock.Clock
+	// NV keeps what the devices acknowledged. Nil means memory: it ends with the process.
+	NV core.NV
+	// Listen has the homes answer over TCP; else only Dial and serial lines reach them.
+	Listen bool
+	// ListenNet is the network of loopback addresses, one for each home in the order
+	// of the manifest. The zero value means 127.83.0.0/16, or 127.128.0.0/9 when that
+	// is too small.
+	ListenNet netip.Prefix
+	// Port is the TCP port. Zero means 4059; a negative one lets the system choose.
+	Port int
+	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
+	// link named HOME.tty. Empty means that those homes have none.
+	PTYDir string
+	// HANLoss loses so many frames in a million between hub and meters.
+	HANLoss int
+	// Tap, if not nil, sees each piece of bytes between a client and a hub: toHub
+	// tells the direction. It is called by several goroutines, and must not keep b.
+	Tap func(home string, toHub bool, b []byte)
+	// Logger gets what a person should know. Nil is silent.
+	Logger *slog.Logger
+	// Shards is into how many parts the homes are divided. Zero means one for each processor.
+	Shards int
+}
+
+// Fleet is the homes of a manifest at run time. It is safe for concurrent use.
+type Fleet struct {
+	manifest *Manifest
+	opt      Options
+	clock    clock.Clock
+	nv       core.NV
+	log      *slog.Logger
+	models   map[string]models
+	shards   []*shard
+	listener net.Listener
+	ctx      context.Context
+	cancel   context.CancelFunc
+	running  sync.Mutex // of closed and of what is added to group
+	closed   bool
+	group    sync.WaitGroup
+	links    atomic.Uint64
+
+	mu    sync.Mutex // of conns
+	conns map[*conn]struct{}
+	ptys  []io.Closer
+}
+
+// models are the types of the devices of a profile, shared by all homes.
+type models struct {
+	hub, esme, gsme *server.Model
+}
+
+var kinds = [...]firmware.DeviceType{roleHub: firmware.Hub, roleESME: firmware.ESME, roleGSME: firmware.GSME, roleIHD: firmware.IHD}
+
+// Open starts a fleet. It ends when ctx is done or with Close.
+func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
+	f := &Fleet{manifest: m, opt: o, clock: o.Clock, nv: o.NV, log: o.Logger, models: map[string]models{}, conns: map[*conn]struct{}{}}
+	if f.clock == nil {
+		f.clock = clock.Real()
+	}
+	if f.nv == nil {
+		f.nv = &core.Memory{}
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	if !o.ListenNet.IsValid() {
+		f.opt.ListenNet = netip.MustParsePrefix("127.83.0.0/16")
+		if m.Len() > addresses(f.opt.ListenNet) {
+			f.opt.ListenNet = netip.MustParsePrefix("127.128.0.0/9")
+		}
+	}
+	f.opt.ListenNet = f.opt.ListenNet.Masked()
+	if !f.opt.ListenNet.Addr().Is4() || !f.opt.ListenNet.Addr().IsLoopback() || f.opt.ListenNet.Bits() < 8 {
+		return nil, fmt.Errorf("fleet: %v: the network of the homes lies in 127.0.0.0/8", f.opt.ListenNet)
+	}
+	if n := addresses(f.opt.ListenNet); o.Listen && m.Len() > n {
+		return nil, fmt.Errorf("fleet: %v has addresses for %d homes, there are %d: give a larger network", f.opt.ListenNet, n, m.Len())
+	}
+	switch {
+	case o.Port == 0:
+		f.opt.Port = wrapper.Port
+	case o.Port < 0:
+		f.opt.Port = 0
+	case o.Port > 65535:
+		return nil, fmt.Errorf("fleet: there is no TCP port %d", o.Port)
+	}
+	for _, name := range m.profiles.Names() {
+		p, _ := m.profiles.Get(name)
+		var t models
+		var err error
+		if t.hub, err = hub.Model(p); err != nil {
+			return nil, err
+		}
+		if t.esme, err = esme.Model(p); err != nil {
+			return nil, err
+		}
+		if p.GSME != nil {
+			if t.gsme, err = gsme.Model(p); err != nil {
+				return nil, err
+			}
+		}
+		f.models[name] = t
+	}
+	n := o.Shards
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	for range n {
+		f.shards = append(f.shards, &shard{fleet: f, wake: make(chan struct{}, 1), homes: map[int]*home{}})
+	}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	if err := f.start(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (f *Fleet) start() error {
+	for _, s := range f.shards {
+		f.spawn(func() { s.run(f.ctx) })
+	}
+	if f.opt.Listen {
+		if err := f.listen(); err != nil {
+			return err
+		}
+	}
+	if err := f.openLines(); err != nil {
+		return err
+	}
+	context.AfterFunc(f.ctx, func() { _ = f.shut() })
+	return nil
+}
+
+// spawn runs a goroutine that Close waits for. It reports false, and runs nothing,
+// once the fleet is closing.
+func (f *Fleet) spawn(g func()) bool {
+	f.running.Lock()
+	defer f.running.Unlock()
+	if f.closed {
+		return false
+	}
+	f.group.Add(1)
+	go func() {
+		defer f.group.Done()
+		g()
+	}()
+	return true
+}
+
+// Close ends all connections and waits until everything has stopped. What the devices
+// acknowledged is in the NV already; what they only saw is saved too, as far as the
+// NV takes it.
+func (f *Fleet) Close() error {
+	f.running.Lock()
+	f.closed = true
+	f.running.Unlock()
+	f.cancel()
+	err := f.shut()
+	f.group.Wait()
+	for _, s := range f.shards {
+		for _, h := range s.homes {
+			for _, u := range h.units() {
+				if u.Device.Open() > 0 {
+					u.Touch() // counters of requests that changed nothing
+				}
+				err = errors.Join(err, u.Flush(f.nv))
+			}
+		}
+	}
+	return err
+}
+
+// shut closes what goroutines read from.
+func (f *Fleet) shut() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	if f.listener != nil {
+		err = f.listener.Close()
+		f.listener = nil
+	}
+	for c := range f.conns {
+		_ = c.rw.Close()
+	}
+	for _, p := range f.ptys {
+		err = errors.Join(err, p.Close())
+	}
+	f.ptys = nil
+	return err
+}
+
+func (f *Fleet) shard(i int) *shard { return f.shards[i%len(f.shards)] }
+
+func (f *Fleet) home(i int) (*home, error) { return f.shard(i).home(i) }
+
+func (f *Fleet) tap(c *conn, toHub bool, b []byte) {
+	if f.opt.Tap != nil {
+		f.opt.Tap(c.home.name, toHub, b)
+	}
+}
+
+// Manifest is what the fleet was made from.
+func (f *Fleet) Manifest() *Manifest { return f.manifest }
+
+// ErrNoHome is a name, number or address that belongs to no home of the fleet.
+var ErrNoHome = errors.New("no such home in this fleet")
+
+// connect serves one connection. It returns when the connection ends.
+func (f *Fleet) connect(i int, rw io.ReadWriteCloser, wan bool) {
+	h, err := f.home(i)
+	if err != nil {
+		f.log.Error("a home could not be made", "home", i, "error", err)
+		_ = rw.Close()
+		return
+	}
+	c := &conn{home: h, id: f.links.Add(1), wan: wan, rw: rw}
+	f.mu.Lock()
+	if f.ctx.Err() != nil {
+		f.mu.Unlock()
+		_ = rw.Close()
+		return
+	}
+	f.conns[c] = struct{}{}
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		delete(f.conns, c)
+		f.mu.Unlock()
+	}()
+	if !h.attach(c) {
+		_ = rw.Close()
+		return
+	}
+	c.serve()
+}
+
+// Dial connects to a home by name in memory, as over the WAN. A hub that does not
+// answer ends the connection at once.
+func (f *Fleet) Dial(name string) (net.Conn, error) {
+	i, ok := f.manifest.find(name)
+	if !ok {
+		return nil, fmt.Errorf("fleet: %q: %w", name, ErrNoHome)
+	}
+	near, far := net.Pipe()
+	if !f.spawn(func() { f.connect(i, far, true) }) {
+		return nil, net.ErrClosed
+	}
+	return near, nil
+}
+
+// DialSerial connects to a home by name in memory, as with a serial cable: HDLC.
+func (f *Fleet) DialSerial(name string) (net.Conn, error) {
+	i, ok := f.manifest.find(name)
+	if !ok {
+		return nil, fmt.Errorf("fleet: %q: %w", name, ErrNoHome)
+	}
+	near, far := net.Pipe()
+	if !f.spawn(func() { f.connect(i, far, false) }) {
+		return nil, net.ErrClosed
+	}
+	return near, nil
+}
+
+// SMS takes a text message for a hub, by its subscriber number with or without a plus.
+// The hub gets it after its profile's delay, if it gets messages at all; that nothing
+// comes of it is no error, as with a real message centre.
+func (f *Fleet) SMS(ctx context.Context, msisdn string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	i, ok := f.manifest.findSubscriber(strings.TrimPrefix(msisdn, "+"))
+	if !ok {
+		return fmt.Errorf("fleet: subscriber %s: %w", msisdn, ErrNoHome)
+	}
+	h, err := f.home(i)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := f.clock.Now()
+	h.advance(now)
+	h.hub.SMS(now)
+	h.hub.Advance(now)
+	h.settle(now)
+	return nil
+}
+
+// PowerCut takes the power of a device of a home away for a time: hub, esme or gsme.
+func (f *Fleet) PowerCut(name, device string, d time.Duration) error {
+	h, err := f.byName(name)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := f.clock.Now()
+	h.advance(now)
+	u := h.unit(device)
+	if u == nil {
+		return fmt.Errorf("fleet: home %s has no device %q: hub, esme or gsme", name, device)
+	}
+	u.PowerCut(now.Add(d))
+	h.flush(u)
+	h.settle(now)
+	return nil
+}
+
+func (f *Fleet) byName(name string) (*home, error) {
+	i, ok := f.manifest.find(name)
+	if !ok {
+		return nil, fmt.Errorf("fleet: %q: %w", name, ErrNoHome)
+	}
+	return f.home(i)
+}
+
+func (h *home) unit(device string) *core.Unit {
+	switch {
+	case device == "hub":
+		return &h.hub.Unit
+	case device == "esme":
+		return &h.esme.Unit
+	case device == "gsme" && h.gsme != nil:
+		return &h.gsme.Unit
+	default:
+		return nil
+	}
+}
+
+// find gives the position of a home by name.
+func (m *Manifest) find(name string) (int, bool) {
+	for i := range m.Homes {
+		if m.Homes[i].Name == name {
+			return i, true
+		}
+	}
+	at := len(m.Homes)
+	for i := range m.Cohorts {
+		c := &m.Cohorts[i]
+		if rest, ok := strings.CutPrefix(name, c.Name+"-"); ok {
+			var n int
+			if _, err := fmt.Sscanf(rest, "%d", &n); err == nil && n >= 1 && n <= c.count && rest == fmt.Sprintf("%04d", n) {
+				return at + n - 1, true
+			}
+		}
+		at += c.count
+	}
+	return 0, false
+}
+
+// at gives the position of a home by its identity.
+func (m *Manifest) at(id uint32) (int, bool) {
+	id ^= uint32(m.word("identity")) & (1<<30 - 1)
+	cohort, n := int(id>>24), int(id&0xFFFFFF)
+	if cohort == 0 {
+		return n, n < len(m.Homes)
+	}
+	if cohort > len(m.Cohorts) || n >= m.Cohorts[cohort-1].count {
+		return 0, false
+	}
+	at := len(m.Homes)
+	for i := range cohort - 1 {
+		at += m.Cohorts[i].count
+	}
+	return at + n, true
+}
+
+// findEUI gives the position of a home by the EUI-64 of one of its devices.
+func (m *Manifest) findEUI(e wire.EUI64) (int, bool) {
+	if [4]byte(e[:4]) != prefix {
+		return 0, false
+	}
+	return m.at(binary.BigEndian.Uint32(e[4:]) >> 2)
+}
+
+// findSubscriber gives the position of a home by its hub's number.
+func (m *Manifest) findSubscriber(msisdn string) (int, bool) {
+	var n uint64
+	rest, ok := strings.CutPrefix(msisdn, "999")
+	if _, err := fmt.Sscanf(rest, "%d", &n); !ok || err != nil || len(rest) != 10 {
+		return 0, false
+	}
+	id := gather(n, msisdnMultiplier, subscribers)
+	if id >= 1<<30 {
+		return 0, false
+	}
+	return m.at(uint32(id))
+}
+
+// addresses is how many homes a network has room for.
+func addresses(p netip.Prefix) int { return 1<<(32-p.Bits()) - 2 }
+
+// address of a home.
+func (f *Fleet) address(i int) netip.AddrPort {
+	b := f.opt.ListenNet.Addr().As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+uint32(i)+1)
+	port := f.opt.Port
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listener != nil {
+		port = f.listener.Addr().(*net.TCPAddr).Port
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(b), uint16(port))
+}
+
+// atAddress gives the position of a home by the address that was called.
+func (f *Fleet) atAddress(a netip.Addr) (int, bool) {
+	a = a.Unmap()
+	if !f.opt.ListenNet.Contains(a) {
+		return 0, false
+	}
+	base, at := f.opt.ListenNet.Addr().As4(), a.As4()
+	i := int(binary.BigEndian.Uint32(at[:])) - int(binary.BigEndian.Uint32(base[:])) - 1
+	return i, i >= 0 && i < f.manifest.Len()
+}

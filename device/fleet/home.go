@@ -1,0 +1,279 @@
+package fleet
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"smets1/device/core"
+	"smets1/device/esme"
+	"smets1/device/gsme"
+	"smets1/device/hub"
+	"smets1/device/ihd"
+	"smets1/device/meter"
+	"smets1/dlms/server"
+)
+
+// home is a hub and its devices at run time.
+type home struct {
+	fleet *Fleet
+	index int
+	name  string
+
+	mu      sync.Mutex
+	hub     *hub.Hub
+	esme    *esme.Meter
+	gsme    *gsme.Meter // nil without gas
+	display *ihd.Display
+	conns   []*conn
+
+	// Of the shard, under its lock.
+	due  time.Time // zero when not in the heap
+	slot int
+}
+
+// line is what an adaptor of the DLMS server does for a connection.
+type line interface {
+	Input(now time.Time, b []byte)
+	Output() []byte
+	Deadline() time.Time
+	Tick(now time.Time)
+	Close()
+}
+
+var (
+	_ line = (*server.Stream)(nil)
+	_ line = (*server.Line)(nil)
+)
+
+// newHome makes a home from the seed and restores what was saved of it.
+func (f *Fleet) newHome(i int) (*home, error) {
+	m := f.manifest
+	s := m.spec(i)
+	h := &home{fleet: f, index: i, name: s.name, slot: -1}
+	now := f.clock.Now()
+	l := m.load(&s)
+	members := []hub.Member{{EUI: s.eui(roleESME), Kind: kinds[roleESME], Model: s.set.esme.Model}}
+	if s.gas {
+		members = append(members, hub.Member{EUI: s.eui(roleGSME), Kind: kinds[roleGSME], Model: s.set.gsme.Model})
+	}
+	if s.display {
+		members = append(members, hub.Member{EUI: s.eui(roleIHD), Kind: kinds[roleIHD], Model: s.set.ihd.Model})
+		h.display = &ihd.Display{EUI: s.eui(roleIHD), Serial: s.serial(roleIHD), Make: s.set.ihd, Firmware: s.version(roleIHD)}
+	}
+	h.hub = hub.New(m.birth(&s, roleHub), hub.Config{Members: members, NoWAN: s.has(FaultNoWAN)},
+		f.models[s.profile.Name].hub, s.deviceFaults(roleHub))
+	han := hub.NewMemory(hub.MemoryConfig{
+		Latency: s.profile.HAN.Latency, Loss: f.opt.HANLoss,
+		Rand: rand.New(rand.NewPCG(m.Seed, uint64(s.id))),
+	}, h.hub)
+	h.hub.Attach(han)
+
+	common := meter.Config{Use: l.importing, Installed: l.installed, First: l.first[0], Balance: l.balance[0], Price: 17_500, Standing: 24_000}
+	h.esme = esme.New(m.birth(&s, roleESME), esme.Config{Config: common, Export: l.exporting},
+		f.models[s.set.esmeFrom.Name].esme, s.deviceFaults(roleESME))
+	han.Join(h.esme.EUI, node{h, &h.esme.Unit})
+	if s.gas {
+		c := meter.Config{Use: l.gas, Installed: l.installed, First: l.first[2], Balance: l.balance[1], Price: 4_200, Standing: 26_000}
+		h.gsme = gsme.New(m.birth(&s, roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
+		han.Join(h.gsme.EUI, node{h, &h.gsme.Unit})
+	}
+	for _, u := range h.units() {
+		if err := u.Restore(now, f.nv); err != nil {
+			return nil, err
+		}
+	}
+	return h, nil
+}
+
+func (s *spec) deviceFaults(role uint32) core.Faults {
+	return core.Faults{
+		Silent:             role == roleESME && s.has(FaultESMESilent) || role == roleGSME && s.has(FaultGasSilent),
+		PowerCutAtKeyStage: s.hasFor(FaultPowerCut, roleNames[role]),
+	}
+}
+
+// units are the devices that speak DLMS.
+func (h *home) units() []*core.Unit {
+	u := []*core.Unit{&h.hub.Unit, &h.esme.Unit}
+	if h.gsme != nil {
+		u = append(u, &h.gsme.Unit)
+	}
+	return u
+}
+
+// node saves what a meter acknowledges before its answer is on the air.
+type node struct {
+	h *home
+	u *core.Unit
+}
+
+func (n node) ServeFrame(now time.Time, frame, dst []byte) []byte {
+	start := len(dst)
+	dst = n.u.ServeFrame(now, frame, dst)
+	if !n.h.flush(n.u) {
+		return dst[:start]
+	}
+	return dst
+}
+
+// flush makes durable what changed in a device. When it cannot, what the device
+// was about to say must stay unsaid.
+func (h *home) flush(u *core.Unit) bool {
+	if err := u.Flush(h.fleet.nv); err != nil {
+		h.fleet.log.Error("a reply is withheld because it could not be made durable", "home", h.name, "error", err)
+		return false
+	}
+	return true
+}
+
+// input takes bytes of a connection. It reports whether the connection goes on.
+func (h *home) input(c *conn, b []byte) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.gone {
+		return false
+	}
+	now := h.fleet.clock.Now()
+	h.advance(now)
+	if c.gone { // the hub went to sleep in the meantime
+		return false
+	}
+	if h.hub.On(now) {
+		c.line.Input(now, b)
+		h.hub.Served(now)
+		if c.wan {
+			h.hub.Heard(now)
+		}
+		h.hub.Advance(now)
+	}
+	h.settle(now)
+	return !c.gone
+}
+
+// tick does what is due.
+func (h *home) tick(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.advance(now)
+	h.settle(now)
+}
+
+func (h *home) advance(now time.Time) {
+	h.hub.On(now)
+	h.hub.Advance(now)
+	for _, c := range h.conns {
+		if d := c.line.Deadline(); !d.IsZero() && !d.After(now) {
+			c.line.Tick(now)
+		}
+	}
+	h.drop(now)
+}
+
+// settle saves what changed, hands out what is to be sent, and notes when to come back.
+func (h *home) settle(now time.Time) {
+	saved := h.flush(&h.hub.Unit)
+	for _, c := range h.conns {
+		if out := c.line.Output(); len(out) > 0 && saved {
+			c.send(out)
+		}
+	}
+	h.drop(now)
+	h.fleet.shard(h.index).schedule(h, h.deadline())
+}
+
+// drop ends the connections that the hub cannot hold: those over the WAN when it is
+// not there, and what a serial line had open when the power failed.
+func (h *home) drop(now time.Time) {
+	on, awake := h.hub.On(now), h.hub.Awake(now)
+	kept := h.conns[:0]
+	for _, c := range h.conns {
+		switch {
+		case c.wan && !awake:
+			c.line.Close()
+			c.hangUp()
+			continue
+		case !c.wan && !on:
+			c.line.Close()
+			c.line = h.serial(c.id)
+		}
+		kept = append(kept, c)
+	}
+	clear(h.conns[len(kept):])
+	h.conns = kept
+	if len(kept) == 0 {
+		h.conns = nil
+	}
+}
+
+func (h *home) deadline() time.Time {
+	d := h.hub.Deadline()
+	for _, c := range h.conns {
+		if x := c.line.Deadline(); d.IsZero() || !x.IsZero() && x.Before(d) {
+			d = x
+		}
+		if c.wan {
+			if x := h.hub.AsleepAt(); d.IsZero() || !x.IsZero() && x.Before(d) {
+				d = x
+			}
+		}
+	}
+	return d
+}
+
+// stall is after how long a unit of a connection that stopped in the middle is given
+// up. It is long because virtual time may run fast while the bytes are on their way.
+const stall = 10 * time.Minute
+
+func (h *home) stream(id uint64) line {
+	return server.NewStream(server.StreamConfig{Host: h.hub.Host(), Forward: h.hub, Link: id, RefuseUnknown: true, Stall: stall})
+}
+
+// serial is the line of a serial port. Its times between octets are not kept: a pty
+// has none, and virtual time may run fast.
+func (h *home) serial(id uint64) line {
+	c := server.LineConfig{Host: h.hub.Host(), Forward: h.hub, Link: id}
+	c.HDLC.Inactivity, c.HDLC.InterOctet = -1, -1
+	return server.NewLine(c)
+}
+
+// attach puts a connection to the home; false when the hub is not there.
+func (h *home) attach(c *conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.fleet.clock.Now()
+	h.advance(now)
+	defer h.settle(now)
+	if c.wan {
+		if !h.hub.Awake(now) || len(h.conns) >= maxConns {
+			return false
+		}
+		h.hub.Heard(now)
+		c.line = h.stream(c.id)
+	} else {
+		c.line = h.serial(c.id)
+	}
+	h.conns = append(h.conns, c)
+	return true
+}
+
+// maxConns is how many connections a hub holds at once (ours).
+const maxConns = 16
+
+// detach takes a connection that ended away from the home.
+func (h *home) detach(c *conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, x := range h.conns {
+		if x == c {
+			c.line.Close()
+			h.conns = append(h.conns[:i], h.conns[i+1:]...)
+			break
+		}
+	}
+	if len(h.conns) == 0 {
+		h.conns = nil
+	}
+	c.gone = true
+	h.settle(h.fleet.clock.Now())
+}

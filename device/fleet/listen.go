@@ -1,0 +1,43 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+)
+
+// listen opens one listener for all homes. It takes connections to any address; those
+// to another network than the homes' are closed without a byte.
+func (f *Fleet) listen() error {
+	lc := net.ListenConfig{Control: loopbackOnly}
+	l, err := lc.Listen(f.ctx, "tcp4", fmt.Sprintf("0.0.0.0:%d", f.opt.Port))
+	if err != nil {
+		return fmt.Errorf("fleet: %w: another fleet may be running; give this one another port", err)
+	}
+	f.mu.Lock()
+	f.listener = l
+	f.mu.Unlock()
+	f.spawn(func() { f.accept(l) })
+	return nil
+}
+
+func (f *Fleet) accept(l net.Listener) {
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
+				f.log.Error("the listener of the homes stopped", "error", err)
+			}
+			return
+		}
+		i, ok := f.atAddress(nc.LocalAddr().(*net.TCPAddr).AddrPort().Addr())
+		if !ok {
+			_ = nc.Close()
+			continue
+		}
+		if !f.spawn(func() { f.connect(i, nc, true) }) {
+			_ = nc.Close()
+		}
+	}
+}
