@@ -169,3 +169,35 @@ func (w *world) issueMGEF(t testing.TB) Artefact {
 }
 
 func (w *world) opener() *Opener { return &Opener{Specs: w.specs, Trust: w.trust} }
+
+// everyFile issues a file of every type.
+func (w *world) everyFile(t testing.TB) map[Kind]Artefact {
+	t.Helper()
+	out := map[Kind]Artefact{KindMCF: w.issueMCF(t), KindMGF: w.issueMGF(t), KindMGEF: w.issueMGEF(t)}
+	h := w.header(w.rp, w.s1)
+	h.InResponseTo = []InResponseTo{out[KindMCF].Cite()}
+	a, b := w.mcf.Installation[0].InstallationID, w.mcf.Installation[1].InstallationID
+	device := w.mcf.Installation[1].Device[1].DeviceID
+	bad := []InstallationError{{Code: "MA110", Detail: "No entry for this <hub> & meter."}, {Code: "XCV12", DeviceID: &device, Detail: "Wrong check digit."}}
+	gpf := EUI{1, 2, 3, 4, 5, 6, 7, 8}
+	counter := uint64(7)
+	when := At(w.now)
+	issue := func(k Kind, a Artefact, err error) {
+		require.NoError(t, err, k)
+		out[k] = a
+	}
+	x, err := Issue(h, CommonValidationBody{Installation: []CommonValidation{{a, Pass, nil}, {b, Fail, bad}}}, w.cp)
+	issue(KindMCVF, x, err)
+	x, err = Issue(h, GroupValidationBody{Installation: []GroupValidation{{a, Pass, Pass, nil}, {b, Fail, Fail, bad}}}, w.s1)
+	issue(KindMGVF, x, err)
+	x, err = Issue(h, ViabilityBody{Installation: []Viability{
+		{a, Pass, []DeviceViability{{device, []ViabilityCheck{{"identity", Pass, 1200}, {"clock", Pass, 30}}}}, nil}, {b, Fail, nil, bad}}}, w.s1)
+	issue(KindSVF, x, err)
+	x, err = Issue(h, CommissioningBody{Installation: []Commissioning{{InstallationID: a, NotionalGPF: &gpf, UTRNCounter: &counter, KeyTakeOverTime: when,
+		Device: []TakenOverDevice{{device, ESME, "02000001", "A1B2C3", 2}}}}}, w.s1)
+	issue(KindSCF, x, err)
+	x, err = Issue(h, OutcomeBody{Installation: []InstallationOutcome{
+		{a, Commissioned, &when, []DeviceOutcome{{device, DeviceCommissioned}}, nil}, {b, CommissioningFailed, nil, nil, bad}}}, w.cp)
+	issue(KindCOF, x, err)
+	return out
+}

@@ -75,7 +75,7 @@ func (e *Engine) admit(h *home, now time.Time) (edge lifecycle.Edge, m Move, wai
 		if at.After(now) {
 			return lifecycle.Edge{}, Move{}, at
 		}
-		return lifecycle.Notify, Move{Artefact: e.in.noticeOf(h.doc)}, time.Time{}
+		return lifecycle.Notify, Move{Artefact: h.Notice}, time.Time{}
 	}
 	ref := ""
 	for _, d := range h.doc.Meters() {

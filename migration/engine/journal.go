@@ -50,8 +50,9 @@ type Record struct {
 	// supplier was told.
 	FirmwareNotice  time.Time `json:"firmware_notice,omitzero"`
 	MigrationNotice time.Time `json:"migration_notice,omitzero"`
-	// NoticedFor is the day that the latest notice names.
+	// NoticedFor is the day that the latest notice names, Notice its file.
 	NoticedFor time.Time `json:"noticed_for,omitzero"`
+	Notice     string    `json:"notice,omitempty"`
 	// Began and Ended bound the work on the homes themselves, over all attempts.
 	Began time.Time `json:"began,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`

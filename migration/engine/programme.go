@@ -34,7 +34,6 @@ type Programme struct {
 	releases      *document.Releases
 	coverage      *document.Coverage
 	answers       []response
-	notices       map[document.EUI]string // name of the latest notice by installation
 }
 
 // The fixed names of a programme's folder.
@@ -51,7 +50,7 @@ const (
 // without them; a bad authorisation, or a bad row anywhere, is in Problems and
 // the rest counts.
 func ReadProgramme(specs *document.Specs, dir string) (*Programme, error) {
-	p := &Programme{coverage: document.NewCoverage(), notices: map[document.EUI]string{}}
+	p := &Programme{coverage: document.NewCoverage()}
 	digest := sha256.New()
 	read := func(name string) ([]byte, error) {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -157,6 +156,3 @@ func (p *Programme) open(reader document.AuthorisationReader, dir string, pair d
 	a, ps := reader.Read(sources[0], sources[1])
 	return a, ps, nil
 }
-
-// noticeOf is the name of the notice that told a dormant home's supplier.
-func (p *Programme) noticeOf(doc *document.Installation) string { return p.notices[doc.ID] }

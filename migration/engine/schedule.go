@@ -67,6 +67,10 @@ func (e *Engine) schedule(ctx context.Context) error {
 	from := e.run.Started
 	var dormant []*home
 	for _, h := range fresh {
+		h.Due = from
+		if _, f := e.target(h, document.DateOf(from)); f != nil {
+			continue // never to be migrated as it is: the day's admission says so
+		}
 		if h.doc.Status() == document.Dormant && h.doc.Exclusion == "" {
 			h.MigrationNotice = from
 			wait := e.cfg.MigrationNotice
@@ -88,7 +92,6 @@ func (e *Engine) schedule(ctx context.Context) error {
 			return true, e.move(ctx, h, lifecycle.ExcludeAtOnce, Move{Actor: roleMCC, Code: "XPC08", Detail: h.doc.Exclusion})
 		}
 		if h.doc.Status() == document.Active {
-			h.Due = from
 			for _, d := range h.doc.Meters() {
 				if row, ok := e.in.coverage.Row(d.ID); ok {
 					h.Due = later(h.Due, batchStart(row.Earliest.Time()))
@@ -175,7 +178,7 @@ func (e *Engine) notify(homes []*home, status document.NoticeStatus, at time.Tim
 					Attempt: 1, ContactEmail: "migration-control@dcc.example",
 				})
 			}
-			e.in.notices[h.ID] = document.NoticeName(document.KindDMMS, to.s1sp, to.supplier, document.At(at)).String()
+			h.Notice = document.NoticeName(document.KindDMMS, to.s1sp, to.supplier, document.At(at)).String()
 		}
 	}
 	for _, to := range order {

@@ -90,7 +90,9 @@ func Build(specs *document.Specs, c Config) (*Files, error) {
 		name  string
 		write func(io.Writer) error
 	}{
-		{EPCLName, func(w io.Writer) error { return document.WriteEPCL(w, specs, document.NewEPCL(c.entries(f.Installations))) }},
+		{EPCLName, func(w io.Writer) error {
+			return document.WriteEPCL(w, specs, document.NewEPCL(c.entries(f.Installations)))
+		}},
 		{PortfolioName, func(w io.Writer) error {
 			return document.WritePortfolio(w, specs, document.NewPortfolio(f.Installations))
 		}},
