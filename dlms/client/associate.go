@@ -261,7 +261,8 @@ func (c *Client) prove(ctx context.Context, response acse.AARE) error {
 
 // Release ends the association and closes the link, which stays usable for another association; the line stays open. It
 // is done in any case; the error says what went wrong on the way. A client that was lost or released before has nothing
-// to release, and closes the link only.
+// to release, and closes the link only. So does one directly on HDLC, where disconnecting ends the association too
+// (Gurux Python 1.0.203 answers a release request there without LLC bytes, which is no APDU at all).
 func (c *Client) Release(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		if closing := c.link.Close(); c.Err() == nil {
@@ -270,13 +271,19 @@ func (c *Client) Release(ctx context.Context) error {
 		return nil
 	}
 	defer c.end()
-	err := c.release(ctx)
+	var err error
+	if _, ok := c.link.(associationEnder); !ok {
+		err = c.release(ctx)
+	}
 	_ = c.lose(ErrReleased)
 	if closing := c.link.Close(); err == nil {
 		err = closing
 	}
 	return err
 }
+
+// associationEnder is a Link whose Close ends the association at the server.
+type associationEnder interface{ endsAssociation() }
 
 func (c *Client) release(ctx context.Context) error {
 	request := acse.RLRQ{HasReason: true, Reason: acse.ReasonNormal}

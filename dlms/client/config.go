@@ -55,6 +55,10 @@ type Config struct {
 	// associations to refuse replays across them; some servers start anew each time.
 	ServerCounter *security.ReceiveCounter
 
+	// AnyInvokeID takes answers whatever their invoke-id, for servers that do not echo it: Gurux Python 1.0.203 answers
+	// with 1 when an object is undefined. Zero: an answer must carry the invoke-id of its request.
+	AnyInvokeID bool
+
 	// UserID is the client user (calling-AE-invocation-id). Zero: not sent.
 	UserID uint8
 	// Conformance is what to propose. Zero: all that this client does.

@@ -98,32 +98,39 @@ func (c *Client) exchange(ctx context.Context, request []byte, want apdu.Tag, id
 		return nil, err
 	}
 	answer, err := c.roundTrip(ctx, out)
+	other := -1 // the invoke-id of an answer that was passed over
 	for range maxStale {
 		if err != nil {
+			if other >= 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+				err = fmt.Errorf("client: an answer came with invoke-id %d instead of %d (if the server does not echo it, set Config.AnyInvokeID): %w", other, id.ID(), err)
+			}
 			return nil, c.lose(err)
 		}
-		plain, kept, err := c.unprotect(answer)
-		if err != nil {
-			return nil, err
+		plain, kept, uerr := c.unprotect(answer)
+		if uerr != nil {
+			return nil, uerr
 		}
 		switch tag := apdu.Tag(plain[0]); {
-		case tag == want && len(plain) > 2 && apdu.InvokeID(plain[2]).ID() == id.ID():
-			return plain, nil
 		case tag == apdu.TagException:
-			return nil, c.exception(plain)
+			return nil, c.exception(plain) // in the clear, whatever the association
 		case tag == apdu.TagConfirmedServiceError:
 			return nil, c.serviceError(plain)
+		case !kept:
+			if tag == want {
+				return nil, c.lose(fmt.Errorf("client: %v in the clear: %w", tag, ErrUnprotected))
+			}
+		case tag == want && len(plain) > 2:
+			got := apdu.InvokeID(plain[2])
+			if got.ID() == id.ID() || c.cfg.AnyInvokeID {
+				return plain, nil
+			}
+			other = int(got.ID())
 		case tag == apdu.TagDataNotification || tag == apdu.TagEventNotification:
 			if c.cfg.Notify != nil {
 				c.cfg.Notify(plain)
 			}
-		case !kept && c.cfg.ciphered():
-			return nil, c.lose(fmt.Errorf("client: %v in the clear: %w", tag, ErrUnprotected))
 		}
 		answer, err = c.receive(ctx)
-		if err != nil {
-			return nil, c.lose(err)
-		}
 	}
 	return nil, c.lose(fmt.Errorf("client: %d APDUs came, none of them the answer (%v, invoke-id %d): %w", maxStale, want, id.ID(), ErrProtocol))
 }

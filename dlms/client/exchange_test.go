@@ -420,7 +420,7 @@ func TestCipheredRefusals(t *testing.T) {
 		{"replay", func(s *security.Cipher) string {
 			return seal(t, s, apdu.TagGloGetResponse, 0x30, 4, "C401C1001101")
 		}, &security.ReplayError{Got: 4, Expected: 5}},
-		{"in the clear", func(*security.Cipher) string { return "C401C0001101" }, ErrUnprotected},
+		{"in the clear", func(*security.Cipher) string { return "C401C1001101" }, ErrUnprotected},
 		{"not authenticated", func(s *security.Cipher) string {
 			return seal(t, s, apdu.TagGloGetResponse, 0x20, 9, "C401C1001101")
 		}, ErrUnprotected},

@@ -90,6 +90,8 @@ func (l *hdlcLink) Receive(ctx context.Context) ([]byte, error) {
 	return l.run(ctx, hdlc.Notified)
 }
 
+func (l *hdlcLink) endsAssociation() {}
+
 // Close disconnects (DISC). A server that does not answer has forgotten the connection, or will.
 func (l *hdlcLink) Close() error {
 	if !l.machine.IsConnected() {

@@ -85,7 +85,8 @@ func ParseParams(b []byte) (Params, error) {
 		return p, nil
 	}
 	r := wire.NewReader(b)
-	if id, group, n := r.U8(), r.U8(), r.U8(); r.Err() != nil || id != 0x81 || group != 0x80 || int(n) != r.Len() {
+	// Gurux Python 1.0.203 servers leave the group length 0 and let the parameters follow.
+	if id, group, n := r.U8(), r.U8(), r.U8(); r.Err() != nil || id != 0x81 || group != 0x80 || n != 0 && int(n) != r.Len() {
 		return p, fmt.Errorf("hdlc: %w: header % X", ErrParameters, b[:min(3, len(b))])
 	}
 	for r.Len() > 0 {

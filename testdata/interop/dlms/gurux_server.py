@@ -48,6 +48,7 @@ from gurux_dlms.GXDLMSLongTransaction import GXDLMSLongTransaction
 from gurux_dlms.GXHdlcSettings import GXHdlcSettings
 from gurux_dlms.GXServerReply import GXServerReply
 from gurux_dlms.GXSecure import GXSecure
+from gurux_dlms.objects.enums import AssociationStatus
 from gurux_dlms.objects import (
     GXDLMSAssociationLogicalName,
     GXDLMSCaptureObject,
@@ -83,6 +84,9 @@ GXDLMSLNParameters.setStatus = lambda self, value: setattr(self, "status", value
 class Association(GXDLMSAssociationLogicalName):
     """The association, with pass 3 and 4 of HLS: the library's takes octets for a number."""
 
+    def getAssociationStatus(self):
+        return self.associationStatus
+
     def invoke(self, settings, e):
         if e.index != 1:
             return super().invoke(settings, e)
@@ -94,6 +98,7 @@ class Association(GXDLMSAssociationLogicalName):
         if bytes(want) != answer:
             e.error = ErrorCode.READ_WRITE_DENIED
             return None
+        self.associationStatus = AssociationStatus.ASSOCIATED
         settings.connected = settings.connected | ConnectionState.DLMS
         counter = 0
         if gmac:
@@ -228,6 +233,7 @@ class Meter(GXDLMSSecureServer):
         # The property maxReceivePDUSize calls itself without end (1.0.203).
         self.settings.maxServerPDUSize = args.max_pdu
         self.settings.gbtWndowSize = 1
+        self.settings.setConnected = lambda value: setattr(self.settings, "connected", value)
         self.secret = args.secret.encode()
         self.cipher_up(1)
         association.secret = self.secret
