@@ -36,11 +36,11 @@ func TestGetRequest(t *testing.T) {
 func TestGetRequestRefused(t *testing.T) {
 	refuse(t, "C0 04 C1 00000001", ErrKind)
 	refuse(t, "C0 00 C1 00000001", ErrKind)
-	refuse(t, "C0 01 C1 0003 0100010800FF 02 02", axdr.ErrValue)     // neither present nor absent
-	refuse(t, "C0 01 C1 0003 0100010800FF 02 01 01 08", axdr.ErrTag) // no Data has tag 8
-	refuse(t, "C0 03 C1 7F 0003 0100010800FF 02 00", axdr.ErrLength) // more announced than there can be
-	refuse(t, "C0 03 C1 84FFFFFFFF 0003 010001", axdr.ErrLength)     // and many more
-	_, _, err := ParseGetRequestNext(un(t, "C001C1000000000100"))    // another form than asked for
+	refuse(t, "C0 01 C1 0003 0100010800FF 02 02", axdr.ErrValue)        // neither present nor absent
+	refuse(t, "C0 01 C1 0003 0100010800FF 02 01 01 08", axdr.ErrTag)    // no Data has tag 8
+	refuse(t, "C0 03 C1 7F 0003 0100010800FF 02 00", axdr.ErrTruncated) // more announced than there can be
+	refuse(t, "C0 03 C1 84FFFFFFFF 0003 010001", axdr.ErrLength)        // and many more
+	_, _, err := ParseGetRequestNext(un(t, "C001C1000000000100"))       // another form than asked for
 	require.ErrorIs(t, err, ErrKind)
 	require.ErrorContains(t, err, "get-request-next")
 }

@@ -135,7 +135,7 @@ func (r *Reader) Length() int {
 func (r *Reader) Count(min int) int {
 	n := r.Length()
 	if r.err == nil && n > r.Len()/max(min, 1) {
-		r.Fail("count of elements", ErrLength)
+		r.Fail("count of elements", ErrTruncated)
 		return 0
 	}
 	return n
