@@ -94,7 +94,7 @@ func ParseRangeDescriptor(b []byte) (RangeDescriptor, error) {
 	d := RangeDescriptor{Restricting: ReadCaptureObject(&r), From: r.Data(), To: r.Data()}
 	n := r.Array()
 	if n > r.Len()/captureObjectSize {
-		r.Fail("selected values", axdr.ErrLength)
+		r.Fail("selected values", axdr.ErrTruncated)
 		n = 0
 	}
 	for range n {
