@@ -155,9 +155,14 @@ func ReadEPCL(specs *Specs, file string, src io.Reader) (*EPCL, Problems) {
 			role string
 			m    Model
 		}{{"GSME", e.Combination.GSME}, {"PPMID", e.Combination.Display}} {
-			if !d.m.IsZero() && (d.m.Manufacturer == "" || d.m.Model == "" || d.m.Firmware == "") {
-				t.Report(row.Line, d.role+"Model", "XDF05", fmt.Sprintf("The %s columns must all be filled, or all be empty.", d.role))
-				bad = true
+			if d.m.IsZero() {
+				continue
+			}
+			for _, part := range []struct{ suffix, cell string }{{"Manufacturer", d.m.Manufacturer}, {"Model", d.m.Model}, {"Firmware", d.m.Firmware}} {
+				if part.cell == "" {
+					t.Report(row.Line, d.role+part.suffix, "XDF05", fmt.Sprintf("The %s columns must all be filled, or all be empty.", d.role))
+					bad = true
+				}
 			}
 		}
 		if line, twice := ids[e.EntryID]; twice {
