@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -215,7 +216,10 @@ func (f *Fleet) shut() error {
 		_ = c.rw.Close()
 	}
 	for _, p := range f.ptys {
-		err = errors.Join(err, p.Close())
+		// Its connection, if it came to that, has closed it.
+		if e := p.Close(); !errors.Is(e, os.ErrClosed) {
+			err = errors.Join(err, e)
+		}
 	}
 	f.ptys = nil
 	return err

@@ -275,7 +275,9 @@ func (s *spec) mprn() string { return fmt.Sprint(1_000_000_000 + s.scatter(7_654
 
 // SIM of the hub. Country 999 and network 99999 belong to no operator (published,
 // ITU), so that none of these numbers is anybody's.
-func (s *spec) msisdn() string { return fmt.Sprintf("999%010d", s.scatter(msisdnMultiplier, subscribers)) }
+func (s *spec) msisdn() string {
+	return fmt.Sprintf("999%010d", s.scatter(msisdnMultiplier, subscribers))
+}
 
 func (s *spec) imsi() string { return fmt.Sprintf("99999%010d", s.scatter(15_485_863, 10_000_000_000)) }
 

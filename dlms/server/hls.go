@@ -78,10 +78,17 @@ func (a *association) verifyGMAC(now time.Time, h *security.Handshake, answer []
 			continue
 		}
 		id := RxID{Version: v, Client: a.title}
-		if ic < s.RxExpected(id) || ic == security.CounterMax {
+		switch expected := s.RxExpected(id); {
+		case ic == security.CounterMax:
 			return false
+		case ic >= expected:
+			s.RxAccept(id, ic)
+		case a.request.protection == security.ProtectNone:
+			return false
+		default:
+			// Clients take the answer's counter before the one of the ciphered APDU around it, or after. The APDU's was
+			// checked, and the answer is to a challenge that is used once.
 		}
-		s.RxAccept(id, ic)
 		a.version, a.cipher = v, cipher
 		return true
 	}
