@@ -70,7 +70,8 @@ func (s *scanner) requirements(content []byte) bool {
 	return s.err == nil && content[1]&authentication != 0
 }
 
-// ID is an invocation identifier.
+// ID is an invocation identifier. A user id is a byte, uint8(Value): peers that
+// code one of 128 or more in a single byte make Value negative.
 type ID struct {
 	Set   bool // it is there
 	Value int32

@@ -3,6 +3,7 @@ package axdr
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 )
 
 // A compact-array (published in IEC 62056-5-3; recalled here) sends one type
@@ -48,7 +49,7 @@ func appendDescription(b []byte, v Value, depth int) ([]byte, error) {
 	var err error
 	switch v.Tag {
 	case TagArray:
-		if len(v.Items) == 0 || len(v.Items) > longestTypeArrayCount {
+		if len(v.Items) == 0 || len(v.Items) > math.MaxUint16 {
 			return b, fmt.Errorf("axdr: array of %d elements inside a compact-array: %w", len(v.Items), ErrLength)
 		}
 		b = append(b, byte(TagArray))

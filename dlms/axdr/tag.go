@@ -38,12 +38,15 @@ const (
 	TagDeltaUint16        Tag = 32
 	TagDeltaUint32        Tag = 33
 	TagDontCare           Tag = 255
-	sizeVariable              = -1
-	sizeInvalid               = -2
-	dateTimeSize              = 12
-	dateSize                  = 5
-	timeSize                  = 4
-	longestTypeArrayCount     = 0xFFFF
+)
+
+const (
+	sizeVariable = -1 // what fixedSize says of strings and containers
+	sizeInvalid  = -2 // and of what is not a tag
+
+	dateTimeSize = 12
+	dateSize     = 5
+	timeSize     = 4
 )
 
 var tagNames = [256]string{
