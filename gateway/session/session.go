@@ -122,8 +122,12 @@ func (s *Session) open(ctx context.Context) error {
 		stream = s.c.Tap(s.hub.EUI, s.hub.Address, stream)
 	}
 	s.line = newLine(s.hub.Address, stream, s.c.Clock)
-	if s.name, err = s.readName(ctx); err != nil {
+	if s.name, err = s.readName(ctx, s.hub.EUI); err != nil {
 		s.Close()
+		// Whoever accepts connections for a sleeping hub closes them at once.
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("%w: %w", ErrNoWAN, err)
+		}
 		return fmt.Errorf("%w: %w", ErrHubSilent, err)
 	}
 	return nil
@@ -152,9 +156,33 @@ func (s *Session) dial(ctx context.Context) (io.ReadWriteCloser, error) {
 	return stream, err
 }
 
-func (s *Session) readName(ctx context.Context) (string, error) {
+// Ping asks the hub for its name over the line that is open. Without one, or
+// without an answer, it is an error, and the line is closed.
+func (s *Session) Ping(ctx context.Context) error {
+	_, err := s.readName(ctx, s.hub.EUI)
+	if err != nil {
+		s.Close()
+	}
+	return err
+}
+
+// LogicalNameOf asks a device for its logical device name as the public client,
+// a few times if there is no answer. It needs no keys.
+func (s *Session) LogicalNameOf(ctx context.Context, device wire.EUI64) (string, error) {
+	for try := 1; ; try++ {
+		if _, err := s.Connect(ctx, 0); err != nil {
+			return "", err
+		}
+		name, err := s.readName(ctx, device)
+		if err == nil || try == attempts || ctx.Err() != nil || errors.Is(err, ErrNotOnHAN) {
+			return name, err
+		}
+	}
+}
+
+func (s *Session) readName(ctx context.Context, device wire.EUI64) (string, error) {
 	var name string
-	err := s.Public(ctx, s.hub.EUI, func(ctx context.Context, c *client.Client) (err error) {
+	err := s.Public(ctx, device, func(ctx context.Context, c *client.Client) (err error) {
 		name, err = c.GetString(ctx, cosem.Attribute{Class: cosem.ClassData, Instance: cosem.LogicalDeviceName, ID: 2})
 		return err
 	})
@@ -232,7 +260,7 @@ func (s *Session) failed(err error) error {
 type Association struct {
 	*client.Client
 	Device wire.EUI64
-	Set    keystore.Set // the keys it is under
+	Keys   keystore.Set // what it is under
 	// Generation that the set was when the association was opened.
 	Generation keystore.Generation
 
@@ -278,7 +306,7 @@ func (s *Session) Open(ctx context.Context, device wire.EUI64, set keystore.Set,
 	for raised := false; ; raised = true {
 		c, err := client.Associate(ctx, link, cfg)
 		if err == nil {
-			a := &Association{Client: c, Device: device, Set: set, session: s}
+			a := &Association{Client: c, Device: device, Keys: set, session: s}
 			a.Generation, _ = known.Find(set.Fingerprint())
 			return a, nil
 		}
@@ -325,6 +353,15 @@ func (s *Session) Client(ctx context.Context, device wire.EUI64) (*Association, 
 		refused = err
 	}
 	return nil, refused
+}
+
+// Forget drops what is known of an open association with a device that has
+// restarted.
+func (s *Session) Forget(device wire.EUI64) {
+	delete(s.clients, device)
+	if device == s.hub.EUI {
+		s.Close()
+	}
 }
 
 // attempts that Do makes.
