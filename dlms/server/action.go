@@ -28,7 +28,7 @@ func (a *association) actionNormal(p apdu.ActionRequestNormal, dst []byte) []byt
 	start := len(dst)
 	dst = append(dst, byte(apdu.TagActionResponse), 1, byte(p.InvokeID))
 	dst = a.appendCall(p.Method, p.Data, dst)
-	return a.endAction(p.InvokeID, dst, start, start+3)
+	return a.endAction(p.InvokeID, dst, start, start+3+actionHead)
 }
 
 func (a *association) actionList(p apdu.ActionRequestList, dst []byte) []byte {
@@ -57,8 +57,11 @@ func (a *association) callList(id apdu.InvokeID, methods apdu.MethodList, data a
 	return a.endAction(id, dst, start, start+3)
 }
 
-// endAction cuts a long reply, from raw on, into blocks. Their contents are what stands after the invoke id in the reply that would not fit:
-// result and optional data, or the list of those with its count (recalled; the standard's own text leaves room).
+// actionHead is result, presence and choice before the data of a successful call.
+const actionHead = 3
+
+// endAction cuts a long reply, from raw on, into blocks: of one call the returned Data (only a success is long), of a list the responses with
+// their count (recalled).
 func (a *association) endAction(id apdu.InvokeID, dst []byte, start, raw int) []byte {
 	if !id.Confirmed() {
 		return dst[:start]

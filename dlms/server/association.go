@@ -30,6 +30,7 @@ type association struct {
 	dedRx     security.ReceiveCounter
 
 	request request
+	general general // of a request in general-ciphering
 	call    Call
 	plain   []byte // the deciphered request
 	reply   []byte // the reply before it is protected
@@ -38,7 +39,8 @@ type association struct {
 	out     outBlocks
 	in      inBlocks
 
-	lastUsed time.Time
+	lastTransaction []byte // of general-signing and of fresh keys
+	lastUsed        time.Time
 }
 
 // wrapping is how a request was protected, and its reply will be.
@@ -50,6 +52,7 @@ const (
 	wrapDed
 	wrapGeneralGlo
 	wrapGeneralDed
+	wrapGeneralCiphering
 )
 
 // request is what the layers below the service learned about the request being served.

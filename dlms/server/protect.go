@@ -31,42 +31,59 @@ func (a *association) policy() Policy {
 // unprotect opens a request. The plain APDU aliases b or the association's buffer. A refusal means that nothing of the request may be used.
 func (a *association) unprotect(now time.Time, b []byte) ([]byte, *apdu.Exception) {
 	a.request = request{}
+	var base security.Protection
+	if apdu.Tag(b[0]) == apdu.TagGeneralSigning {
+		content, refusal := a.openSigned(now, b)
+		if refusal != nil {
+			return nil, refusal
+		}
+		b, base = content, security.ProtectSign
+	}
 	tag := apdu.Tag(b[0])
-	var content []byte
+	var content, title []byte
 	var n int
 	var err error
-	var title []byte
+	wrap := wrapNone
 	switch {
 	case tag.IsGlo(), tag.IsDed():
 		var p apdu.Ciphered
 		p, n, err = apdu.ParseCiphered(b)
-		content, a.request.wrap = p.Content, wrapGlo
+		content, wrap = p.Content, wrapGlo
 		if tag.IsDed() {
-			a.request.wrap = wrapDed
+			wrap = wrapDed
 		}
 	case tag == apdu.TagGeneralGlo:
 		var p apdu.GeneralGlo
 		p, n, err = apdu.ParseGeneralGlo(b)
-		content, title, a.request.wrap = p.Content, p.SystemTitle, wrapGeneralGlo
+		content, title, wrap = p.Content, p.SystemTitle, wrapGeneralGlo
 	case tag == apdu.TagGeneralDed:
 		var p apdu.GeneralDed
 		p, n, err = apdu.ParseGeneralDed(b)
-		content, title, a.request.wrap = p.Content, p.SystemTitle, wrapGeneralDed
-	default:
-		if a.policy().Request() != 0 {
+		content, title, wrap = p.Content, p.SystemTitle, wrapGeneralDed
+	case tag == apdu.TagGeneralCiphering:
+		plain, protection, refusal := a.openGeneral(now, b, base)
+		if refusal != nil {
+			return nil, refusal
+		}
+		if len(plain) == 0 {
 			return nil, &refuseProtection
 		}
+		a.request = request{wrap: wrapGeneralCiphering, protection: protection}
+		return plain, nil
+	default:
+		if a.policy().CheckRequest(base) != nil {
+			return nil, &refuseProtection
+		}
+		a.request.protection = base
 		return b, nil
 	}
-	wrap := a.request.wrap
-	a.request = request{} // until the content proved to be the client's
 	switch {
 	case whole(b, n, err) != nil:
 		return nil, &refuseProtection
 	case !a.ciphered, len(title) != 0 && string(title) != string(a.title[:]):
 		return nil, &refuseDecipher
 	}
-	plain, protection, refusal := a.openContent(now, content, wrap == wrapDed || wrap == wrapGeneralDed)
+	plain, protection, refusal := a.openContent(now, content, wrap == wrapDed || wrap == wrapGeneralDed, base)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -78,13 +95,13 @@ func (a *association) unprotect(now time.Time, b []byte) ([]byte, *apdu.Exceptio
 }
 
 // openContent opens ciphered content under the global or the dedicated key and checks policy and counter.
-func (a *association) openContent(now time.Time, content []byte, dedicated bool) ([]byte, security.Protection, *apdu.Exception) {
+func (a *association) openContent(now time.Time, content []byte, dedicated bool, base security.Protection) ([]byte, security.Protection, *apdu.Exception) {
 	h, err := security.ParseContent(content)
 	if err != nil {
 		return nil, 0, &refuseDecipher
 	}
 	// Before the counter is looked at: content without a tag could otherwise burn counters.
-	protection := h.Control.Protection()
+	protection := h.Control.Protection() | base
 	if a.policy().CheckRequest(protection) != nil {
 		return nil, 0, &refuseProtection
 	}
@@ -139,7 +156,7 @@ func (a *association) openGlobal(now time.Time, content []byte) bool {
 }
 
 // protect appends the reply to dst as the request was protected, or more where the policy asks for it. Exceptions go in clear.
-func (a *association) protect(reply, dst []byte) []byte {
+func (a *association) protect(now time.Time, reply, dst []byte) []byte {
 	if len(reply) == 0 {
 		return dst
 	}
@@ -147,12 +164,37 @@ func (a *association) protect(reply, dst []byte) []byte {
 	if tag == apdu.TagException {
 		return append(dst, reply...)
 	}
-	dst, err := a.seal(tag, reply, dst)
+	start := len(dst)
+	dst, err := a.sealed(now, tag, reply, dst)
 	if err != nil {
+		dst = dst[:start]
 		// No counter is left, or none could be reserved: nothing may be sent under these keys.
 		return exception(dst, apdu.StateServiceNotAllowed, apdu.ServiceOperationNotPossible)
 	}
 	return dst
+}
+
+// sealed ciphers the reply and signs it, as the request was or the policy asks.
+func (a *association) sealed(now time.Time, tag apdu.Tag, reply, dst []byte) ([]byte, error) {
+	if (a.request.protection|a.policy().Response())&security.ProtectSign == 0 {
+		return a.cipherReply(now, tag, reply, dst)
+	}
+	inner, err := a.cipherReply(now, tag, reply, nil)
+	if err != nil {
+		return dst, err
+	}
+	return a.sign(now, inner, dst)
+}
+
+func (a *association) cipherReply(now time.Time, tag apdu.Tag, reply, dst []byte) ([]byte, error) {
+	switch a.request.wrap {
+	case wrapNone:
+		return append(dst, reply...), nil
+	case wrapGeneralCiphering:
+		return a.sealGeneral(now, (a.request.protection|a.policy().Response())&security.ProtectBoth, reply, dst)
+	default:
+		return a.seal(tag, reply, dst)
+	}
 }
 
 func (a *association) seal(tag apdu.Tag, reply, dst []byte) ([]byte, error) {
@@ -163,6 +205,11 @@ func (a *association) seal(tag apdu.Tag, reply, dst []byte) ([]byte, error) {
 	c := a.cipher
 	var ic uint32
 	var err error
+	if wrap != wrapDed && wrap != wrapGeneralDed && c == nil {
+		if c, err = a.prepare(); err != nil {
+			return dst, err
+		}
+	}
 	if wrap == wrapDed || wrap == wrapGeneralDed {
 		c = a.dedicated
 		ic, err = a.dedTx.Next()
@@ -185,10 +232,18 @@ func (a *association) seal(tag apdu.Tag, reply, dst []byte) ([]byte, error) {
 	return c.AppendGeneral(dst, byte(apdu.TagGeneralGlo), title, sc, ic, reply)
 }
 
+// prepare makes the cipher of the association's key set ready, where a general-ciphering request brought the set in.
+func (a *association) prepare() (*security.Cipher, error) {
+	keys, _ := a.device.Security.Keys(a.lastUsed, a.version)
+	var err error
+	a.cipher, err = keys.Cipher(a.spec.Suite)
+	return a.cipher, err
+}
+
 // limit is how long a plain reply may be such that its protected form fits the client's APDU size.
 func (a *association) limit() int {
-	n := a.maxReply
-	if a.request.wrap == wrapNone {
+	n := a.maxReply - a.generalOverhead()
+	if a.request.wrap == wrapNone || a.request.wrap == wrapGeneralCiphering {
 		return n
 	}
 	n -= 1 + axdr.LengthSize(n) + security.SealedLen(security.Authenticated, 0)

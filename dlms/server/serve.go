@@ -80,11 +80,11 @@ func (a *association) process(now time.Time, request, dst []byte) []byte {
 		dst, _ = refusal.AppendBinary(dst)
 		return dst
 	}
-	if a.request.wrap == wrapNone {
+	if a.request.wrap == wrapNone && a.request.protection == 0 {
 		dst = a.service(now, plain, dst)
 	} else {
 		a.reply = a.service(now, plain, a.reply[:0])
-		dst = a.protect(a.reply, dst)
+		dst = a.protect(now, a.reply, dst)
 		a.reply = shrink(a.reply)
 		a.plain = shrink(a.plain)
 	}

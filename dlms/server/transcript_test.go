@@ -419,7 +419,9 @@ func TestTranscriptImageTransfer(t *testing.T) {
 	require.NoError(t, json.Unmarshal(b, &steps))
 	var installed []byte
 	bank := &Bank{
-		Check:   func(_ time.Time, id, _ []byte) (ImageInfo, error) { return ImageInfo{Size: 500, Identification: id}, nil },
+		Check: func(_ time.Time, id, _ []byte) (ImageInfo, error) {
+			return ImageInfo{Size: 500, Identification: id}, nil
+		},
 		Install: func(_ time.Time, image []byte) error { installed = image; return nil },
 	}
 	m := MustModel(Config{

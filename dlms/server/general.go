@@ -1,0 +1,159 @@
+package server
+
+import (
+	"bytes"
+	"time"
+
+	"smets1/dlms/apdu"
+	"smets1/dlms/security"
+)
+
+// general is what is remembered of a general-ciphering or general-signing request for its reply.
+type general struct {
+	use         security.KeyUse
+	transaction []byte
+}
+
+// party is this side of general-ciphering and general-signing in the association.
+func (a *association) party(now time.Time, v KeyVersion) *security.General {
+	s := a.device.Security
+	g := &security.General{Suite: a.spec.Suite, Own: s.SystemTitle(), Peer: a.title, Rand: a.device.Rand}
+	g.Keys, _ = s.Keys(now, v)
+	if k, ok := s.(SigningKeys); ok {
+		g.SigningKey, g.AgreementKey = k.SigningKey(), k.AgreementKey()
+		g.PeerSigning, g.PeerAgreement = k.ClientKey(a.title), k.ClientAgreement(a.title)
+	}
+	return g
+}
+
+// openSigned verifies a general-signing APDU and gives its content.
+func (a *association) openSigned(now time.Time, b []byte) ([]byte, *apdu.Exception) {
+	p, n, err := apdu.ParseGeneralSigning(b)
+	if whole(b, n, err) != nil || len(p.Content) == 0 || apdu.Tag(p.Content[0]) == apdu.TagGeneralSigning {
+		return nil, &refuseProtection
+	}
+	if !a.ciphered || a.party(now, a.version).Verify(p) != nil {
+		return nil, &refuseDecipher
+	}
+	// The content may hold no counter of its own: the transaction id keeps a signed request from being repeated.
+	if !a.newTransaction(p.TransactionID) {
+		return nil, &refuseProtection
+	}
+	return p.Content, nil
+}
+
+// openGeneral opens a general-ciphering APDU.
+func (a *association) openGeneral(now time.Time, b []byte, base security.Protection) ([]byte, security.Protection, *apdu.Exception) {
+	p, n, err := apdu.ParseGeneralCiphering(b)
+	if whole(b, n, err) != nil {
+		return nil, 0, &refuseProtection
+	}
+	h, err := security.ParseContent(p.Content)
+	if err != nil || !a.ciphered {
+		return nil, 0, &refuseDecipher
+	}
+	protection := h.Control.Protection() | base
+	if a.policy().CheckRequest(protection) != nil {
+		return nil, 0, &refuseProtection
+	}
+	s := a.device.Security
+	var buf [4]KeyVersion
+	versions := append(buf[:0], a.version)
+	if _, ok := s.Keys(now, a.version); !ok {
+		versions = s.Versions(now, buf[:0])
+	}
+	for _, v := range versions {
+		_, plain, err := a.party(now, v).Open(p)
+		if err != nil {
+			continue
+		}
+		use := useOf(p.KeyInfo)
+		id := RxID{Version: v, Broadcast: use == security.UseGBEK, Client: a.title}
+		switch {
+		case use != security.UseGUEK && use != security.UseGBEK:
+			// A fresh key has no counter to look at: its transaction must be new.
+			if base&security.ProtectSign == 0 && !a.newTransaction(p.TransactionID) {
+				return nil, 0, &refuseProtection
+			}
+		case h.Counter < s.RxExpected(id) || h.Counter == security.CounterMax:
+			return nil, 0, refuseCounter(s.RxExpected(id))
+		default:
+			s.RxAccept(id, h.Counter)
+		}
+		if v != a.version {
+			a.version, a.cipher = v, nil
+		}
+		a.general = general{use: use, transaction: append([]byte(nil), p.TransactionID...)}
+		return plain, protection, nil
+	}
+	return nil, 0, &refuseDecipher
+}
+
+func useOf(k apdu.KeyInfo) security.KeyUse {
+	switch {
+	case k.Kind == apdu.KeyInfoIdentified && k.KeyID == 1:
+		return security.UseGBEK
+	case k.Kind == apdu.KeyInfoWrapped:
+		return security.UseWrapped
+	case k.Kind == apdu.KeyInfoAgreed && len(k.Parameters) == 1 && security.Scheme(k.Parameters[0]) == security.SchemeOnePass:
+		return security.UseOnePass
+	case k.Kind == apdu.KeyInfoAgreed:
+		return security.UseStaticUnified
+	}
+	return security.UseGUEK
+}
+
+// newTransaction takes a transaction id that, read as a big-endian number, exceeds the last one of the association (ours: the standard only
+// asks that they differ, and remembering the last is what a meter can afford).
+func (a *association) newTransaction(id []byte) bool {
+	id = bytes.TrimLeft(id, "\x00")
+	if len(id) < len(a.lastTransaction) || len(id) == len(a.lastTransaction) && bytes.Compare(id, a.lastTransaction) <= 0 {
+		return false
+	}
+	a.lastTransaction = append(a.lastTransaction[:0], id...)
+	return true
+}
+
+// sealGeneral appends the reply in general-ciphering, under the same kind of key as the request.
+func (a *association) sealGeneral(now time.Time, protection security.Protection, reply, dst []byte) ([]byte, error) {
+	g := a.party(now, a.version)
+	use := a.general.use
+	var ic uint32
+	if use == security.UseGBEK {
+		use = security.UseGUEK // a reply goes to one client
+	}
+	if use == security.UseGUEK {
+		var err error
+		if ic, err = a.device.Security.NextTx(a.version); err != nil {
+			return dst, err
+		}
+	}
+	p, err := g.Seal(g.Header(a.general.transaction), use, protection, ic, reply)
+	if err != nil {
+		return dst, err
+	}
+	return p.AppendBinary(dst)
+}
+
+// sign appends content in general-signing.
+func (a *association) sign(now time.Time, content, dst []byte) ([]byte, error) {
+	g := a.party(now, a.version)
+	p, err := g.Sign(g.Header(a.lastTransaction), content)
+	if err != nil {
+		return dst, err
+	}
+	return p.AppendBinary(dst)
+}
+
+// generalOverhead is what general-ciphering and general-signing add to a reply, at most.
+func (a *association) generalOverhead() int {
+	n := 0
+	point := a.spec.Suite.PointSize()
+	if a.request.wrap == wrapGeneralCiphering {
+		n += 40 + len(a.general.transaction) + max(2*point, security.SealedLen(security.Authenticated, 0)+a.spec.Suite.KeySize()) + security.TagSize
+	}
+	if a.request.protection&security.ProtectSign != 0 {
+		n += 40 + len(a.lastTransaction) + point
+	}
+	return n
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"smets1/dlms/apdu"
+	"smets1/dlms/axdr"
+	"smets1/dlms/cosem"
+	"smets1/dlms/security"
+)
+
+// Notification is a push: what a device sends without being asked. The adaptors' Push sends the APDU that [Device.Notification] makes.
+type Notification struct {
+	InvokeID uint32 // 24 bits
+	// Time stamps it. Zero sends none.
+	Time axdr.DateTime
+	// Attributes whose values are the body, a structure in their order, read as the device itself sees them.
+	Attributes []cosem.Attribute
+	// Protection under the global keys; zero sends in clear.
+	Protection security.Protection
+	Suite      security.Suite
+}
+
+// Notification builds a data-notification.
+func (d *Device) Notification(now time.Time, n Notification) ([]byte, error) {
+	body := axdr.AppendStructureHeader(nil, len(n.Attributes))
+	for _, a := range n.Attributes {
+		var err error
+		if body, err = d.Get(now, a, body); err != nil {
+			return nil, fmt.Errorf("server: push of %v: %w", a, err)
+		}
+	}
+	plain, err := apdu.DataNotification{
+		InvokeID: apdu.LongInvokeID(n.InvokeID & 0xFFFFFF), HasTime: n.Time != (axdr.DateTime{}), Time: n.Time, Data: body,
+	}.AppendBinary(nil)
+	if err != nil || n.Protection == security.ProtectNone {
+		return plain, err
+	}
+	if d.Security == nil {
+		return nil, fmt.Errorf("server: push: %w", cosem.ObjectUnavailable)
+	}
+	var buf [4]KeyVersion
+	versions := d.Security.Versions(now, buf[:0])
+	if len(versions) == 0 {
+		return nil, fmt.Errorf("server: push: the device has no keys: %w", cosem.ObjectUnavailable)
+	}
+	keys, _ := d.Security.Keys(now, versions[0])
+	c, err := keys.Cipher(n.Suite)
+	if err != nil {
+		return nil, fmt.Errorf("server: push: %w", err)
+	}
+	ic, err := d.Security.NextTx(versions[0])
+	if err != nil {
+		return nil, fmt.Errorf("server: push: %w", err)
+	}
+	return c.AppendGeneral(nil, byte(apdu.TagGeneralGlo), d.Security.SystemTitle(), security.NewControl(n.Suite, n.Protection), ic, plain)
+}
