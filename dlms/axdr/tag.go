@@ -7,37 +7,37 @@ type Tag uint8
 
 // The Data tags of IEC 62056-5-3 (published).
 const (
-	TagNull               Tag = 0
-	TagArray              Tag = 1
-	TagStructure          Tag = 2
-	TagBool               Tag = 3
-	TagBitString          Tag = 4
-	TagInt32              Tag = 5 // double-long
-	TagUint32             Tag = 6 // double-long-unsigned
-	TagOctetString        Tag = 9
-	TagVisibleString      Tag = 10
-	TagUTF8               Tag = 12
-	TagBCD                Tag = 13
-	TagInt8               Tag = 15 // integer
-	TagInt16              Tag = 16 // long
-	TagUint8              Tag = 17 // unsigned
-	TagUint16             Tag = 18 // long-unsigned
-	TagCompactArray       Tag = 19
-	TagInt64              Tag = 20 // long64
-	TagUint64             Tag = 21 // long64-unsigned
-	TagEnum               Tag = 22
-	TagFloat32            Tag = 23
-	TagFloat64            Tag = 24
-	TagDateTime           Tag = 25
-	TagDate               Tag = 26
-	TagTime               Tag = 27
-	TagDeltaInt8          Tag = 28
-	TagDeltaInt16         Tag = 29
-	TagDeltaInt32         Tag = 30
-	TagDeltaUint8         Tag = 31
-	TagDeltaUint16        Tag = 32
-	TagDeltaUint32        Tag = 33
-	TagDontCare           Tag = 255
+	TagNull          Tag = 0
+	TagArray         Tag = 1
+	TagStructure     Tag = 2
+	TagBool          Tag = 3
+	TagBitString     Tag = 4
+	TagInt32         Tag = 5 // double-long
+	TagUint32        Tag = 6 // double-long-unsigned
+	TagOctetString   Tag = 9
+	TagVisibleString Tag = 10
+	TagUTF8          Tag = 12
+	TagBCD           Tag = 13
+	TagInt8          Tag = 15 // integer
+	TagInt16         Tag = 16 // long
+	TagUint8         Tag = 17 // unsigned
+	TagUint16        Tag = 18 // long-unsigned
+	TagCompactArray  Tag = 19
+	TagInt64         Tag = 20 // long64
+	TagUint64        Tag = 21 // long64-unsigned
+	TagEnum          Tag = 22
+	TagFloat32       Tag = 23
+	TagFloat64       Tag = 24
+	TagDateTime      Tag = 25
+	TagDate          Tag = 26
+	TagTime          Tag = 27
+	TagDeltaInt8     Tag = 28
+	TagDeltaInt16    Tag = 29
+	TagDeltaInt32    Tag = 30
+	TagDeltaUint8    Tag = 31
+	TagDeltaUint16   Tag = 32
+	TagDeltaUint32   Tag = 33
+	TagDontCare      Tag = 255
 )
 
 const (
