@@ -13,7 +13,7 @@ const hanLink = 1
 
 // idle is after how long without a word a meter drops an association that came over
 // the HAN, which unlike a connection has no end (ours).
-const idle = 15 * time.Minute
+const idle = 24 * time.Hour
 
 // ServeFrame answers a frame of the HAN: one wrapper unit. It appends the units of
 // the answer, and nothing when the device is silent, without power, or has no such

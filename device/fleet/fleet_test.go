@@ -39,6 +39,7 @@ type world struct {
 	m     *Manifest
 	clock *clock.Stepped
 	nv    core.NV
+	last  *client.Wrapper
 	*Fleet
 }
 
@@ -107,7 +108,8 @@ func (w *world) named(name string) Entry {
 	return Entry{}
 }
 
-// link opens the way to a device of a home: "hub", "esme" or "gsme".
+// link opens the way to a device of a home: "hub", "esme" or "gsme". It ends the
+// connection of the link before.
 func (w *world) link(name, device string, sap uint16) client.Link {
 	w.t.Helper()
 	nc, err := w.Dial(name)
@@ -116,7 +118,11 @@ func (w *world) link(name, device string, sap uint16) client.Link {
 }
 
 func (w *world) over(nc net.Conn, name, device string, sap uint16) client.Link {
+	if w.last != nil {
+		_ = w.last.Close()
+	}
 	wr := client.NewWrapper(nc)
+	w.last = wr
 	w.t.Cleanup(func() { _ = wr.Close() })
 	l := wr.Link(sap, 1)
 	if device == "hub" {
@@ -413,10 +419,10 @@ func TestGatewayToBothMeters(t *testing.T) {
 		at, _, err = cl.Clock(ctx)
 		require.NoError(t, err)
 		require.InDelta(t, 0, at.Sub(w.clock.Now()).Seconds(), 1.1, device)
+		require.NoError(t, cl.Release(ctx))
 		highest, err := client.ReadCounter(ctx, w.link(name, device, 0x10), cosem.OBIS{0, 0, 43, 1, 0, 255}, client.Config{})
 		require.NoError(t, err)
 		require.Equal(t, cl.LastCounter(), highest)
-		require.NoError(t, cl.Release(ctx))
 	}
 }
 
