@@ -11,8 +11,8 @@
 // those with an irreversible step. In each:
 //
 //	job/<id>         the command, whether it was started, and its result once it ended
-//	checkpoint/<id>  what the handler noted on its way; removed in the batch that stores the result
-//	revision/<hub>   revision of the hub; written in the same batch
+//	checkpoint/<id>  what the handler noted on its way; removed once the result is stored
+//	revision/<hub>   revision of the hub; written before the result that has it
 //	delivered        number of the last result that is known to have reached the broker
 //
 // # After a restart

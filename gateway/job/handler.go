@@ -70,7 +70,9 @@ type Checkpoint struct {
 	values map[string]json.RawMessage
 }
 
-func checkpointKey(id string) string { return "checkpoint/" + id }
+const checkpointPrefix = "checkpoint/"
+
+func checkpointKey(id string) string { return checkpointPrefix + id }
 
 // Get decodes the value under name into v and tells whether there is one.
 func (c *Checkpoint) Get(ctx context.Context, name string, v any) (bool, error) {

@@ -183,11 +183,33 @@ func (q *Queue) load(ctx context.Context) error {
 		q.live[e.rec.Command.ID] = e
 		q.enqueue(e)
 	}
+	if err := q.removeOrphans(ctx); err != nil {
+		return err
+	}
 	slices.SortFunc(results, func(a, b record) int { return cmp.Compare(a.Done, b.Done) })
 	for _, r := range results {
 		q.keep(r)
 		if r.Done > q.delivery.upTo {
 			q.backlog = append(q.backlog, Update{Result: *r.Result, Replies: repliesOf(r.Command), Done: r.Done})
+		}
+	}
+	return nil
+}
+
+// removeOrphans removes checkpoints of commands that ended just before the process did.
+func (q *Queue) removeOrphans(ctx context.Context) error {
+	for _, b := range []store.Bucket{q.plain, q.sync} {
+		entries, err := b.List(ctx, checkpointPrefix)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if _, open := q.live[strings.TrimPrefix(e.Key, checkpointPrefix)]; open {
+				continue
+			}
+			if err := b.Delete(ctx, e.Key); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -272,20 +294,28 @@ func (q *Queue) Close(ctx context.Context) error {
 		close(q.stopped)
 		return nil
 	}
-	ended := make(chan struct{})
-	go func() { q.workers.Wait(); close(ended) }()
-	var err error
-	select {
-	case <-ended:
-	case <-ctx.Done():
-		err = fmt.Errorf("job: handlers did not stop in time; their commands will be resumed: %w", ctx.Err())
-	}
+	err := q.wait(ctx, &q.workers, "handlers did not stop in time; their commands will be resumed")
 	close(q.stopped)
-	if err != nil {
-		q.halt() // the finisher gives up as well
+	if err == nil {
+		err = q.wait(ctx, &q.loops, "results could not be stored in time; their commands will be resumed")
 	}
-	q.loops.Wait()
-	return errors.Join(err, q.flushDelivered(context.WithoutCancel(ctx)))
+	if err != nil {
+		return err
+	}
+	return q.flushDelivered(ctx)
+}
+
+// wait waits for the group, and on the end of ctx makes whoever waits for the disk give up.
+func (q *Queue) wait(ctx context.Context, group *sync.WaitGroup, late string) error {
+	over := make(chan struct{})
+	go func() { group.Wait(); close(over) }()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		q.halt()
+		return fmt.Errorf("job: %s: %w", late, ctx.Err())
+	}
 }
 
 // Stats counts.
@@ -426,7 +456,7 @@ func marshalResult(v any) (json.RawMessage, error) {
 		return nil, err
 	}
 	if len(b) > MaxResult {
-		return nil, topic.NewError(topic.CodeTooBig, fmt.Sprintf("the result has %d bytes, more than the %d that can be sent", len(b), MaxResult), "gateway", "ask for less at once")
+		return nil, topic.NewError(topic.CodeResultTooBig, fmt.Sprintf("the result has %d bytes, more than the %d that can be sent", len(b), MaxResult), "gateway", "ask for less at once")
 	}
 	return b, nil
 }

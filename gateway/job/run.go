@@ -234,8 +234,8 @@ func (q *Queue) end(e *entry, r topic.Result) {
 	}
 }
 
-// Most commands whose results are written in one batch; each takes up to three operations.
-const maxFinish = 256
+// Most commands whose results are written at once.
+const maxFinish = 250
 
 // finisher writes results, many at once, then tells of them and lets their hubs go on.
 func (q *Queue) finisher() {
@@ -282,26 +282,35 @@ func (q *Queue) number(e *entry) {
 	e.rec.Result.Revision = q.revisions[hub]
 }
 
-// writeResults does not give up before the queue is halted: a result that is known must not be lost.
+// writeResults does not give up before the queue is halted: a result that is known must not be lost. Checkpoints go only
+// when the results are safe.
 func (q *Queue) writeResults(part []*entry) bool {
 	for _, b := range []store.Bucket{q.plain, q.sync} {
-		ops := q.resultOps(part, b)
-		for pause := 50 * time.Millisecond; len(ops) > 0; pause = min(2*pause, 5*time.Second) {
-			_, err := b.Batch(q.base, ops)
-			if err == nil {
-				break
-			}
-			q.log.Error("results could not be stored; trying again", "results", len(part), "err", err)
-			if q.cfg.Clock.Sleep(q.base, pause) != nil {
-				return false
-			}
+		results, checkpoints := q.resultOps(part, b)
+		if !q.writeAll(b, results) || !q.writeAll(b, checkpoints) {
+			return false
 		}
 	}
 	return true
 }
 
-func (q *Queue) resultOps(part []*entry, b store.Bucket) []store.Op {
-	var ops []store.Op
+func (q *Queue) writeAll(b store.Bucket, ops []store.Op) bool {
+	for pause := 50 * time.Millisecond; len(ops) > 0; pause = min(2*pause, 5*time.Second) {
+		errs := b.Pipeline(q.base, ops)
+		if errs == nil {
+			return true
+		}
+		q.log.Error("results could not be stored; trying again", "records", len(ops), "err", errors.Join(errs...))
+		if q.cfg.Clock.Sleep(q.base, pause) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// resultOps returns the writes of results and revisions, and the removals of checkpoints. A revision stands before its
+// result, so that a crash between the two skips a number and never repeats one.
+func (q *Queue) resultOps(part []*entry, b store.Bucket) (results, checkpoints []store.Op) {
 	revised := map[wire.EUI64]bool{}
 	for _, e := range part {
 		if e.bucket != b {
@@ -313,16 +322,16 @@ func (q *Queue) resultOps(part []*entry, b store.Bucket) []store.Op {
 			e.rec.Result.Message = topic.Message{What: "the result could not be stored and was dropped", Where: "gateway", Do: "ask for less at once"}
 			value, _ = e.rec.marshal()
 		}
-		ops = append(ops, store.Put(jobKey(e.rec.Command.ID), value))
-		if e.check.written() {
-			ops = append(ops, store.Delete(e.check.key))
-		}
 		if hub := e.rec.Hub; e.info.Mutates && e.ran && !revised[hub] {
 			revised[hub] = true
-			ops = append(ops, store.Put(revisionKey(hub), strconv.AppendUint(nil, q.Revision(hub), 10)))
+			results = append(results, store.Put(revisionKey(hub), strconv.AppendUint(nil, q.Revision(hub), 10)))
+		}
+		results = append(results, store.Put(jobKey(e.rec.Command.ID), value))
+		if e.check.written() {
+			checkpoints = append(checkpoints, store.Delete(e.check.key))
 		}
 	}
-	return ops
+	return results, checkpoints
 }
 
 func (q *Queue) tell(part []*entry) {

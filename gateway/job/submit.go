@@ -20,7 +20,7 @@ type submission struct {
 	done     chan struct{}
 }
 
-// Most commands whose intents are written in one batch.
+// Most commands whose intents are written at once.
 const maxIntents = 256
 
 // Most reply topics that are told about one command.
@@ -278,11 +278,21 @@ func (q *Queue) writePart(b store.Bucket, part []*entry, fates map[*entry]topic.
 		ops = append(ops, store.Create(jobKey(e.rec.Command.ID), value))
 	}
 	if len(ops) == len(part) {
-		if _, err := b.Batch(q.base, ops); err == nil {
+		errs := b.Pipeline(q.base, ops)
+		if errs == nil {
 			return
 		}
+		for i, e := range part {
+			if errs[i] == nil {
+				continue
+			}
+			if r, ok := q.writeOne(b, e); !ok {
+				fates[e] = r
+			}
+		}
+		return
 	}
-	// Something is in the way of one of them, or the disk of all: find out one by one.
+	// One of them cannot be written: it must not stand in the way of the others.
 	for _, e := range part {
 		if _, bad := fates[e]; bad {
 			continue
@@ -308,7 +318,7 @@ func (q *Queue) writeOne(b store.Bucket, e *entry) (topic.Result, bool) {
 		case getErr != nil:
 			err = getErr
 		case bytes.Equal(have.Value, value):
-			return topic.Result{}, true // the batch was applied, and only its answer was lost
+			return topic.Result{}, true // it was written, and only the answer was lost
 		default:
 			return q.refused(c, topic.NewError(topic.CodeIDReused, "another gateway has a command with this id", "store", "choose a new id for each command")), false
 		}

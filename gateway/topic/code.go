@@ -61,11 +61,12 @@ const (
 
 	// How the work ended.
 
-	CodeTimeout   Code = "timeout"
-	CodeCancelled Code = "cancelled"
-	CodeAborted   Code = "aborted"
-	CodeInDoubt   Code = "indoubt"
-	CodeInternal  Code = "internal"
+	CodeResultTooBig Code = "result-too-big"
+	CodeTimeout      Code = "timeout"
+	CodeCancelled    Code = "cancelled"
+	CodeAborted      Code = "aborted"
+	CodeInDoubt      Code = "indoubt"
+	CodeInternal     Code = "internal"
 )
 
 // CodeInfo explains a code.
@@ -114,6 +115,7 @@ var codes = []CodeInfo{
 	{CodeFirmwareMismatch, "The device reports another firmware version than expected.", false, StatusFailed},
 	{CodeClock, "The clock of the device is further off than allowed.", false, StatusFailed},
 	{CodeVerify, "What was read back is not what was written.", false, StatusFailed},
+	{CodeResultTooBig, "The answer is larger than can be sent.", false, StatusFailed},
 	{CodeTimeout, "The work did not end in the time allowed.", true, StatusFailed},
 	{CodeCancelled, "The command was cancelled.", false, StatusFailed},
 	{CodeAborted, "The work stopped and was rolled back.", true, StatusFailed},
