@@ -125,7 +125,7 @@ func (c *ClientLink) IsConnected() bool { return c.state == ready || c.state == 
 func (c *ClientLink) Connect(now time.Time) error {
 	c.in.settle()
 	if c.state != idle {
-		return fmt.Errorf("%w: %v is %v", ErrBusy, c.peer, "connected or about to be")
+		return fmt.Errorf("%w: %v", ErrConnected, c.peer)
 	}
 	c.begin(now, connecting)
 	c.sendSNRM()

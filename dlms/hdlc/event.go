@@ -61,14 +61,14 @@ type Event struct {
 
 // Reasons of a Disconnected event, and errors of calls.
 var (
-	ErrInactive      = errors.New("hdlc: nothing was received within the inactivity timeout")
-	ErrReset         = errors.New("hdlc: the client connected anew")
-	ErrRefused       = errors.New("hdlc: the server answered DM: it refuses, or does not know, the connection")
-	ErrNotConnected  = errors.New("hdlc: not connected: connect first")
-	ErrBusy          = errors.New("hdlc: a request is under way: wait for its reply")
-	ErrStaleToken    = errors.New("hdlc: that request is over: it was answered, or its connection ended")
-	ErrTooLong       = errors.New("hdlc: APDU is longer than MaxAPDU")
-	ErrUnknownDevice = errors.New("hdlc: no such address on this line")
+	ErrInactive     = errors.New("hdlc: nothing was received within the inactivity timeout")
+	ErrReset        = errors.New("hdlc: the client connected anew")
+	ErrRefused      = errors.New("hdlc: the server answered DM: it refuses, or does not know, the connection")
+	ErrNotConnected = errors.New("hdlc: not connected: connect first")
+	ErrConnected    = errors.New("hdlc: already connected, or about to be: disconnect or reset first")
+	ErrBusy         = errors.New("hdlc: a request is under way: wait for its reply")
+	ErrStaleToken   = errors.New("hdlc: that request is over: it was answered, or its connection ended")
+	ErrTooLong      = errors.New("hdlc: APDU is longer than MaxAPDU")
 )
 
 // FrameRejectError is a FRMR: the peer could not make sense of a frame, and the link must be connected anew.

@@ -587,7 +587,7 @@ func TestClientCorners(t *testing.T) {
 	})
 	t.Run("calls out of order", func(t *testing.T) {
 		b := fresh()
-		require.ErrorIs(t, b.c.Connect(t0), ErrBusy)
+		require.ErrorIs(t, b.c.Connect(t0), ErrConnected)
 		require.NoError(t, b.c.Send(t0, []byte("x")))
 		require.ErrorIs(t, b.c.Send(t0, []byte("x")), ErrBusy)
 		require.NoError(t, b.c.Disconnect(t0))

@@ -2,8 +2,8 @@ package security
 
 import (
 	"crypto/aes"
-	"crypto/md5"  //nolint:gosec // mechanism 3 is defined with MD5
-	"crypto/sha1" //nolint:gosec // mechanism 4 is defined with SHA-1
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
@@ -199,10 +199,10 @@ func (h *Handshake) digest(from, to SystemTitle, challenge, other []byte) ([]byt
 	case MechanismHLS:
 		return ecbAnswer(secret, challenge)
 	case MechanismMD5:
-		s := md5.Sum(append(append([]byte(nil), challenge...), secret...)) //nolint:gosec // as defined
+		s := md5.Sum(append(append([]byte(nil), challenge...), secret...))
 		return s[:], nil
 	case MechanismSHA1:
-		s := sha1.Sum(append(append([]byte(nil), challenge...), secret...)) //nolint:gosec // as defined
+		s := sha1.Sum(append(append([]byte(nil), challenge...), secret...))
 		return s[:], nil
 	default:
 		s := sha256.Sum256(append(append([]byte(nil), secret...), h.signed(from, to, challenge, other)...))
