@@ -95,7 +95,7 @@ func (i Instant) MarshalText() ([]byte, error) { return []byte(i.UTC().Format(ti
 // UnmarshalText reads what [Instant.MarshalText] wrote.
 func (i *Instant) UnmarshalText(b []byte) error {
 	t, err := time.Parse("2006-01-02T15:04:05Z", string(b))
-	if err != nil {
+	if err != nil || len(b) != len("2019-07-14T18:00:00Z") { // Parse takes fractions of a second unasked
 		return fmt.Errorf("%q is not a time in UTC as 2019-07-14T18:00:00Z", clip(string(b)))
 	}
 	i.Time = t

@@ -262,10 +262,11 @@ func TestDormantHomesWaitForTheirNotice(t *testing.T) {
 // does; no command runs twice, no home is commissioned twice, and every device
 // has the one owner that the outcome names.
 //
-// One death is tried for each kind of place; with SMETS1_EXHAUSTIVE=1 every
-// single one.
+// One death is tried for each kind of place, under the race detector for each
+// fourth kind; with SMETS1_EXHAUSTIVE=1 every single one.
 func TestKilledAnywhereGoesOn(t *testing.T) {
-	kinds := []homeKind{allKinds[0], allKinds[2], allKinds[4], allKinds[8]}
+	kinds := []homeKind{allKinds[2], allKinds[4]}
+	kinds[0].lapse = 1
 	live := func(die int) (places []string) {
 		w := newWorld(t, kinds)
 		var mu sync.Mutex
@@ -304,7 +305,9 @@ func TestKilledAnywhereGoesOn(t *testing.T) {
 		if os.Getenv("SMETS1_EXHAUSTIVE") == "" && seen[kind] {
 			continue
 		}
-		seen[kind] = true
+		if seen[kind] = true; raceDetector && len(seen)%4 != 0 {
+			continue
+		}
 		tried++
 		live(n + 1)
 	}

@@ -236,7 +236,7 @@ func Write(w io.Writer, name string, content, password []byte, modified time.Tim
 
 	zw := zip.NewWriter(w)
 	h := &zip.FileHeader{
-		Name: name, Method: method, Flags: flagCrypt | flagUTF8, Extra: extra,
+		Name: name, Method: method, Flags: flagCrypt | flagUTF8, Extra: extra, ReaderVersion: 51, // 5.1 is what AES asks for
 		CompressedSize64: uint64(data.Len() + overhead), UncompressedSize64: uint64(len(content)),
 	}
 	h.ModifiedDate, h.ModifiedTime = dosTime(modified)
