@@ -621,6 +621,58 @@ func TestClientCorners(t *testing.T) {
 		require.Equal(t, Notified, last.Kind)
 		require.ErrorIs(t, b.c.Notify(t0, dev, make([]byte, 200)), ErrTooLong)
 	})
+	t.Run("I-frame nobody asked for", func(t *testing.T) {
+		b := fresh()
+		b.c.Input(t0, frameOf(t, cl, dev, Control{Kind: I}, "\xE6\xE7\x00event"))
+		e, ok := b.c.Next()
+		require.True(t, ok)
+		require.Equal(t, Notified, e.Kind)
+		require.Equal(t, "event", string(e.APDU))
+		require.NoError(t, b.c.Send(t0, []byte("x")))
+		require.Equal(t, "I N(S)=0 N(R)=1 P/F=1", kindOf(t, b.c.Output()), "acknowledged with the next request")
+	})
+	t.Run("reply with wrong LLC", func(t *testing.T) {
+		b := fresh()
+		require.NoError(t, b.c.Send(t0, []byte("x")))
+		b.c.Input(t0, frameOf(t, cl, dev, Control{Kind: I, NR: 1, Final: true}, "\xE6\xE6\x00echo"))
+		_, ok := b.c.Next()
+		require.False(t, ok)
+		require.EqualValues(t, 1, b.c.Stats().Ignored)
+	})
+	t.Run("reply too long", func(t *testing.T) {
+		b := newBench(t, ClientConfig{MaxAPDU: 1000}, ServerConfig{})
+		b.connect()
+		b.handle = func(Event) ([]byte, bool) { return make([]byte, 5000), false }
+		require.NoError(t, b.c.Send(t0, []byte("x")))
+		require.ErrorIs(t, b.wait().Err, ErrTooLong)
+	})
+	t.Run("bad parameters in UA", func(t *testing.T) {
+		b := newBench(t, ClientConfig{}, ServerConfig{})
+		require.NoError(t, b.c.Connect(t0))
+		b.c.Input(t0, frameOf(t, cl, dev, Control{Kind: UA, Final: true}, "\x81"))
+		e, _ := b.c.Next()
+		require.ErrorIs(t, e.Err, ErrParameters)
+	})
+	t.Run("out of order in the middle of a reply", func(t *testing.T) {
+		b := fresh()
+		require.NoError(t, b.c.Send(t0, []byte("x")))
+		_ = b.c.Output()
+		first, err := Frame{Destination: cl, Source: dev, Control: Control{Kind: I, NR: 1, Final: true}, Segmented: true, Info: []byte("\xE6\xE7\x00one")}.AppendBinary(nil)
+		require.NoError(t, err)
+		for range 2 { // the second time it is a repetition
+			b.c.Input(t0, first)
+			require.Equal(t, "RR N(R)=1 P/F=1", kindOf(t, b.c.Output()))
+		}
+		b.c.Input(t0, frameOf(t, cl, dev, Control{Kind: I, NS: 1, NR: 1, Final: true}, "two"))
+		require.Equal(t, "onetwo", string(b.wait().APDU))
+	})
+	t.Run("words", func(t *testing.T) {
+		require.Equal(t, "connected disconnected received notified event 9",
+			fmt.Sprint(Connected, " ", Disconnected, " ", Received, " ", Notified, " ", EventKind(9)))
+		f := Frame{Destination: dev, Source: cl, Control: Control{Kind: I}, Segmented: true, Info: []byte{1}}
+		require.Equal(t, "16 → 1 I N(S)=0 N(R)=0 P/F=0 S=1 info 1 bytes", f.String())
+		require.ErrorContains(t, &TimeoutError{Doing: "request", Tries: 4, After: time.Second}, "no answer to request after 4 tries in 1s")
+	})
 	t.Run("two stubborn ends stop", func(t *testing.T) {
 		b := fresh()
 		require.NoError(t, b.c.Send(t0, []byte("x")))
