@@ -12,6 +12,9 @@ import (
 // gbtHeader is what a block takes beside its length and data: tag, control, block and acknowledged numbers.
 const gbtHeader = 6
 
+// maxBlocks is how many blocks have numbers.
+const maxBlocks = 0xFFFF
+
 // outBlocks is a reply that goes out by general block transfer (IEC 62056-5-3; the exchange of window 1 verified against independent programs,
 // streaming and recovery recalled). Block n carries the bytes from (n-1)×chunk on, so that any block can be sent again.
 type outBlocks struct {
@@ -55,6 +58,10 @@ func (o *outBlocks) streaming() bool { return o.active && o.due < o.end && o.due
 // next appends the block that is due.
 func (o *outBlocks) next(a *association, dst []byte) []byte {
 	n := o.blocks()
+	if n > maxBlocks {
+		o.stop()
+		return exception(dst, apdu.StateServiceNotAllowed, apdu.ServicePDUTooLong)
+	}
 	from := (o.due - 1) * o.chunk
 	p := apdu.GeneralBlockTransfer{
 		Last: o.due == n, Window: a.spec.window(), Block: uint16(o.due), Ack: o.ack,
@@ -91,8 +98,7 @@ func (a *association) gbtChunk() int {
 	for n > 1 && n+axdr.LengthSize(n) > room {
 		n--
 	}
-	// 65,535 blocks have numbers; a transfer of MaxTransfer bytes must not need more.
-	return max(n, 1, (a.device.Model.maxBytes+keepBytes)/0xFFFF)
+	return max(n, 1)
 }
 
 // serveBlock serves one general-block-transfer APDU: a part of a request, or the acknowledgement of parts of our reply.

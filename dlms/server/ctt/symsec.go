@@ -437,8 +437,8 @@ func symRelease(t *Target) error {
 	if err := s.release(false); !errors.As(err, &e) {
 		return failf("a plain RLRQ gave %v, want an exception", err)
 	}
-	if err := s.works(); err != nil {
-		return err
+	if err := s.refusedWith([]byte{0x62, 3, 0x80, 1, 0}, apdu.ServiceOperationNotPossible, apdu.ServiceDecipheringError); err != nil {
+		return failf("an RLRQ without user information: %w", err)
 	}
 	return s.release(true)
 }
