@@ -121,8 +121,9 @@ const (
 )
 
 var (
-	nameForm = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
-	roles    = []string{"hub", "esme", "gsme", "ihd"}
+	nameForm   = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	numberForm = regexp.MustCompile(`^[0-9]{4,}$`)
+	roles      = []string{"hub", "esme", "gsme", "ihd"}
 )
 
 // LoadManifest reads a manifest and the profiles that it names.
@@ -209,6 +210,11 @@ func (m *Manifest) validate(d *located.Doc) {
 		h, at := &m.Homes[i], fmt.Sprintf("homes[%d].", i)
 		checkName(d, at+"name", h.Name)
 		unique(at+"name", h.Name)
+		for _, c := range m.Cohorts {
+			if rest, ok := strings.CutPrefix(h.Name, c.Name+"-"); ok && numberForm.MatchString(rest) {
+				d.Problemf(at+"name", "%q is how the homes of cohort %s are named", h.Name, c.Name)
+			}
+		}
 		if h.Cohort != "" {
 			j := slices.IndexFunc(m.Cohorts, func(c Cohort) bool { return c.Name == h.Cohort })
 			if j < 0 {
