@@ -20,6 +20,7 @@ package hub
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func (h *Hub) Attach(n HAN) { h.han = n }
 // Core implements core.Holder.
 func (h *Hub) Core() *core.Unit { return &h.Unit }
 
-// Device implements server.Host.
+// Host is the hub as a DLMS server: its one logical device.
 func (h *Hub) Host() server.Host { return host{h} }
 
 type host struct{ h *Hub }
@@ -146,17 +147,27 @@ func (h *Hub) Received(now time.Time, from wire.EUI64, frame []byte) {
 		if err != nil || n+int(hd.Length) > len(frame) {
 			return // not for us to mend
 		}
-		for i, w := range h.waiting {
-			if w.device == from && w.client == hd.Destination {
-				h.waiting = append(h.waiting[:i], h.waiting[i+1:]...)
-				_ = w.from.Reply(now, w.token, frame[n:n+int(hd.Length)]) // else the client is gone
-				break
-			}
-		}
+		h.answer(now, from, hd.Destination, frame[n:n+int(hd.Length)])
 		frame = frame[n+int(hd.Length):]
 	}
 	if len(h.waiting) == 0 {
 		h.waiting = nil
+	}
+}
+
+// answer gives an APDU of a device to the oldest request of that client that still
+// waits; those whose connection ended are forgotten.
+func (h *Hub) answer(now time.Time, device wire.EUI64, client uint16, apdu []byte) {
+	for i := 0; i < len(h.waiting); {
+		w := h.waiting[i]
+		if w.device != device || w.client != client {
+			i++
+			continue
+		}
+		h.waiting = slices.Delete(h.waiting, i, i+1)
+		if w.from.Reply(now, w.token, apdu) == nil {
+			return
+		}
 	}
 }
 
