@@ -28,7 +28,8 @@ type client struct {
 	server security.SystemTitle
 	ic     uint32
 	aare   acse.AARE
-	wrap   func(plain []byte) []byte // nil ciphers with service-specific glo- if c.Ciphered
+	m      *ctt.Reference
+	follow bool // ask the meter for the counter, as other clients use it up too
 }
 
 var (
@@ -44,7 +45,7 @@ var (
 
 func newClient(t testing.TB, m *ctt.Reference, c ctt.Credentials, link uint64) *client {
 	t.Helper()
-	x := &client{t: t, d: m.Device, now: m.Now, c: c, peer: server.Peer{Link: link, Client: c.Client}}
+	x := &client{t: t, m: m, d: m.Device, now: m.Now, c: c, peer: server.Peer{Link: link, Client: c.Client}}
 	if !c.Keys.GUEK.IsZero() {
 		var err error
 		x.cipher, err = c.Keys.Cipher(security.Suite0)
@@ -76,6 +77,9 @@ func (x *client) aarq(pdu uint16, conformance cosem.Conformance) []byte {
 }
 
 func (x *client) seal(tag apdu.Tag, plain []byte) []byte {
+	for v := server.KeyVersion(1); x.follow && v < 4; v++ {
+		x.ic = max(x.ic, x.m.Keyring.RxExpected(server.RxID{Version: v, Client: x.c.Title}))
+	}
 	x.ic++
 	b, err := x.cipher.AppendService(nil, byte(tag), x.c.Title, security.NewControl(security.Suite0, x.c.Protection), x.ic, plain)
 	require.NoError(x.t, err)
@@ -89,6 +93,13 @@ func (x *client) hex(s string) string {
 	b, err := hex.DecodeString(s)
 	require.NoError(x.t, err)
 	return upper(x.raw(b))
+}
+
+func unhex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	require.NoError(t, err)
+	return b
 }
 
 func upper(b []byte) string { return string(bytes.ToUpper([]byte(hex.EncodeToString(b)))) }
@@ -136,10 +147,7 @@ func (x *client) answer() []byte {
 func (x *client) send(plain []byte) []byte {
 	x.t.Helper()
 	b := plain
-	switch {
-	case x.wrap != nil:
-		b = x.wrap(plain)
-	case x.c.Ciphered:
+	if x.c.Ciphered {
 		tag, ok := apdu.Tag(plain[0]).Glo()
 		require.True(x.t, ok)
 		b = x.seal(tag, plain)
