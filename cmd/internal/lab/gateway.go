@@ -1,0 +1,157 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"smets1/device/profile"
+	"smets1/dlms/security"
+	"smets1/firmware"
+	"smets1/gateway/bridge"
+	"smets1/gateway/job"
+	"smets1/gateway/keystore"
+	"smets1/gateway/rekey"
+	"smets1/gateway/session"
+	"smets1/gateway/topic"
+	"smets1/gateway/verbs"
+	"smets1/internal/clock"
+	"smets1/internal/store"
+	"smets1/internal/wire"
+)
+
+// GatewayConfig says what a gateway runs on. Broker, Fleet, Node, Store, Root,
+// Clock, Library and Hubs are needed.
+type GatewayConfig struct {
+	Broker      string // URL of the MQTT broker
+	Fleet, Node string // names in the topics
+	Store       store.Store
+	Root        security.Key // seals the keys at rest
+	Clock       clock.Clock
+	Library     *firmware.Library
+	Hubs        []session.Hub
+	Waker       session.Waker
+	// Advance moves a virtual fleet's time; nil for real hubs, whose time is the
+	// machine's. Factor is how fast it runs.
+	Advance func(context.Context, time.Time) error
+	Factor  float64
+	// Tap is put around each line to a hub; nil means none.
+	Tap         func(hub wire.EUI64, address string, line io.ReadWriteCloser) io.ReadWriteCloser
+	Concurrency int // commands at once; zero means the queue's default
+	Version     string
+	Log         *slog.Logger
+}
+
+// Gateway is the near side, running: keys, sessions, verbs, queue and bridge.
+type Gateway struct {
+	Keys *keystore.Store
+
+	pool   *session.Pool
+	queue  *job.Queue
+	bridge *bridge.Bridge
+}
+
+// StartGateway starts a gateway and returns when it is online. Import the keys
+// of its hubs before they are asked for anything.
+func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.Store) error) (*Gateway, error) {
+	bucket := func(name string) (store.Bucket, error) {
+		return c.Store.Bucket(ctx, name, store.Options{Sync: true})
+	}
+	keysBucket, err := bucket("keys")
+	if err != nil {
+		return nil, err
+	}
+	journal, err := bucket("rekey")
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{}
+	if g.Keys, err = keystore.Open(ctx, keystore.Config{Bucket: keysBucket, Root: c.Root}); err != nil {
+		return nil, err
+	}
+	if prepare != nil {
+		if err := prepare(g.Keys); err != nil {
+			return nil, err
+		}
+	}
+	if g.pool, err = session.NewPool(session.Config{
+		Keys: g.Keys, Title: gatewayTitle, Profiles: profile.Builtin(), Clock: c.Clock, Waker: c.Waker, Tap: c.Tap, Log: c.Log,
+	}); err != nil {
+		return nil, err
+	}
+	for _, h := range c.Hubs {
+		if err := g.pool.Add(h); err != nil {
+			return nil, errors.Join(err, g.pool.Close())
+		}
+	}
+	reg := newRegistry(c.Hubs)
+	v, err := verbs.New(verbs.Config{
+		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock,
+		HubState: reg.hubState, DeviceState: reg.deviceState, Log: c.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, g.pool.Close())
+	}
+	handlers := v.Handlers()
+	handlers[topic.FleetClock] = job.HandlerFunc(c.fleetClock)
+	qc := job.Config{Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, Log: c.Log}
+	if g.queue, err = job.Open(ctx, qc); err != nil {
+		return nil, errors.Join(err, g.pool.Close())
+	}
+	if g.bridge, err = bridge.Start(ctx, bridge.Config{
+		Broker: c.Broker, Fleet: c.Fleet, Node: c.Node, Queue: g.queue, QueueConfig: qc, Store: c.Store, Clock: c.Clock, Hubs: reg, Version: c.Version, Log: c.Log,
+	}); err != nil {
+		return nil, errors.Join(err, g.queue.Close(ctx), g.pool.Close())
+	}
+	reg.tell(g.bridge.HubChanged)
+	if err := g.bridge.Ready(ctx); err != nil {
+		return nil, errors.Join(err, g.Close(ctx))
+	}
+	return g, nil
+}
+
+// gatewayTitle is the gateway's own DLMS system title.
+var gatewayTitle = security.SystemTitle{'S', 'M', '1', 0, 0, 0, 0, 1}
+
+// fleetClock tells the time of the fleet, and advances it where it is virtual.
+func (c GatewayConfig) fleetClock(ctx context.Context, t *job.Task) (any, error) {
+	var a topic.FleetClockArgs
+	if err := t.DecodeArgs(&a); err != nil {
+		return nil, err
+	}
+	to := a.AdvanceTo
+	if a.AdvanceSeconds > 0 {
+		to = c.Clock.Now().Add(time.Duration(a.AdvanceSeconds * float64(time.Second)))
+	}
+	if !to.IsZero() {
+		if c.Advance == nil {
+			return nil, topic.NewError(topic.CodeNotSupported, "the time of this fleet is the machine's", "clock", "wait")
+		}
+		if err := c.Advance(ctx, to); err != nil {
+			return nil, err
+		}
+	}
+	return topic.FleetClockResult{Time: c.Clock.Now(), Virtual: c.Advance != nil, Factor: c.Factor}, nil
+}
+
+// Close stops the gateway: nothing new is taken in, what runs is stored where
+// it stands, and the broker is told goodbye.
+func (g *Gateway) Close(ctx context.Context) error {
+	var errs []error
+	for _, part := range []struct {
+		name  string
+		close func() error
+	}{
+		{"queue", func() error { return g.queue.Close(ctx) }},
+		{"bridge", func() error { return g.bridge.Close(ctx) }},
+		{"sessions", g.pool.Close},
+	} {
+		if err := part.close(); err != nil {
+			errs = append(errs, fmt.Errorf("stopping the %s: %w", part.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
