@@ -89,10 +89,12 @@ func (s *Stream) Deadline() time.Time {
 	return s.lastRx.Add(s.cfg.Stall)
 }
 
-// Tick gives up a unit that stopped in the middle.
+// Tick gives up a unit that stopped in the middle, and serves what whole units it may have swallowed.
 func (s *Stream) Tick(now time.Time) {
-	if s.dec.Pending() > 0 && !now.Before(s.lastRx.Add(s.cfg.Stall)) {
-		s.lastRx = now
+	if s.dec.Pending() == 0 || now.Before(s.lastRx.Add(s.cfg.Stall)) {
+		return
+	}
+	for s.dec.Pending() > 0 {
 		s.dec.GiveUp()
 		s.drain(now)
 	}
