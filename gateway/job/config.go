@@ -37,9 +37,6 @@ type Config struct {
 
 // withDefaults fills in what the zero values mean.
 func (c Config) withDefaults() (Config, error) {
-	if c.Store == nil || c.Clock == nil {
-		return c, errors.New("job: Config needs a Store and a Clock")
-	}
 	c.Concurrency = orDefault(c.Concurrency, 256)
 	c.MaxQueued = orDefault(c.MaxQueued, 50_000)
 	c.MaxPerHub = orDefault(c.MaxPerHub, 64)
@@ -49,6 +46,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Store == nil || c.Clock == nil {
+		return c, errors.New("job: Config needs a Store and a Clock")
+	}
 	return c, nil
 }
 
@@ -57,4 +57,10 @@ func orDefault[T int | time.Duration](v, d T) T {
 		return d
 	}
 	return v
+}
+
+// Effective returns the configuration with what its zero values mean filled in, for whoever tells the limits to others.
+func (c Config) Effective() Config {
+	c, _ = c.withDefaults()
+	return c
 }

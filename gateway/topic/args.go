@@ -287,9 +287,8 @@ type RebirthArgs struct{}
 // RebirthResult is the result of rebirth.
 type RebirthResult struct {
 	Session string `json:"session"`
-	Hubs    int    `json:"hubs"`    // all
-	Retain  int    `json:"retain"`  // whose state is sent again
-	Devices int    `json:"devices"` // likewise
+	Hubs    int    `json:"hubs"`   // all
+	Retain  int    `json:"retain"` // whose state is sent again
 }
 
 // FleetClockArgs are the arguments of clock. At most one member may be set.

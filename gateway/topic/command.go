@@ -66,7 +66,7 @@ func (c Command) Marshal() ([]byte, error) {
 func (t Tree) ParseCommand(a Address, payload []byte, l Limits) (Command, error) {
 	c := Command{Hub: a.Hub, Verb: a.Verb}
 	if err := l.decode(payload, &c); err != nil {
-		return t.salvage(a, payload, l), err
+		return t.salvage(a, payload), err
 	}
 	c.Hub, c.Verb = a.Hub, a.Verb
 	if !c.Deadline.IsZero() {
@@ -101,10 +101,13 @@ func (t Tree) checkCommand(c *Command) error {
 	return nil
 }
 
+// maxSalvage is the largest payload that is looked into for who sent it.
+const maxSalvage = 4 << 20
+
 // salvage finds out who sent a payload that could not be decoded as a command.
-func (t Tree) salvage(a Address, payload []byte, l Limits) Command {
+func (t Tree) salvage(a Address, payload []byte) Command {
 	c := Command{Schema: Schema, Hub: a.Hub, Verb: a.Verb}
-	if l.Check(payload) != nil {
+	if len(payload) > maxSalvage {
 		return c
 	}
 	var members map[string]json.RawMessage
