@@ -92,6 +92,14 @@ func (d DateTime) String() string {
 	return s.String()
 }
 
+var clockBits = [...]struct {
+	bit  ClockStatus
+	name string
+}{
+	{ClockInvalid, "invalid"}, {ClockDoubtful, "doubtful"}, {ClockDifferentBase, "different-base"},
+	{ClockInvalidStatus, "invalid-status"}, {ClockDST, "DST"},
+}
+
 // String names the bits that are set.
 func (c ClockStatus) String() string {
 	switch c {
@@ -101,13 +109,7 @@ func (c ClockStatus) String() string {
 		return "unspecified"
 	}
 	var names []string
-	for _, bit := range [...]struct {
-		bit  ClockStatus
-		name string
-	}{
-		{ClockInvalid, "invalid"}, {ClockDoubtful, "doubtful"}, {ClockDifferentBase, "different-base"},
-		{ClockInvalidStatus, "invalid-status"}, {ClockDST, "DST"},
-	} {
+	for _, bit := range clockBits {
 		if c&bit.bit != 0 {
 			names = append(names, bit.name)
 			c &^= bit.bit
@@ -146,7 +148,7 @@ func (v Value) write(s *strings.Builder, prefix string, lines bool) {
 	default:
 		s.WriteByte(' ')
 		s.WriteString(v.Text())
-		if hint := v.hint(); hint != "" {
+		if hint := v.Hint(); hint != "" {
 			s.WriteString(" (" + hint + ")")
 		}
 	}
@@ -233,8 +235,9 @@ func (v Value) dateText() string {
 	return dateTimeOf(v.Bytes).String()
 }
 
-// hint reads an octet-string the ways people use it: text, logical name, date-time.
-func (v Value) hint() string {
+// Hint reads an octet-string the ways people use it: quoted text, logical name,
+// date-time. It is empty where none fits, and for other types.
+func (v Value) Hint() string {
 	if v.Tag != TagOctetString || len(v.Bytes) == 0 {
 		return ""
 	}
