@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,8 +24,7 @@ func (h holder) Core() *Unit { return h.u }
 
 func birth(t testing.TB) Birth {
 	t.Helper()
-	p, ok := profile.Builtin().Get("moc-secure")
-	require.True(t, ok)
+	p := secure()
 	key := func(n byte) security.Key {
 		k, err := security.NewKey([]byte{n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
 		require.NoError(t, err)
@@ -37,15 +37,25 @@ func birth(t testing.TB) Birth {
 	}
 }
 
+var secure = sync.OnceValue(func() *profile.Profile {
+	p, _ := profile.Builtin().Get("moc-secure")
+	return p
+})
+
+var model = sync.OnceValues(func() (*server.Model, error) {
+	assoc, err := Associations(secure().ESME.DLMS)
+	if err != nil {
+		return nil, err
+	}
+	return server.NewModel(server.Config{Name: "test", Associations: assoc, Objects: Objects(MeterFirmware)})
+})
+
 func unit(t testing.TB, f Faults) *Unit {
 	t.Helper()
+	m, err := model()
+	require.NoError(t, err)
 	u := &Unit{}
-	b := birth(t)
-	assoc, err := Associations(b.Make.DLMS)
-	require.NoError(t, err)
-	m, err := server.NewModel(server.Config{Name: "test", Associations: assoc, Objects: Objects(MeterFirmware)})
-	require.NoError(t, err)
-	u.Init(b, m, holder{u}, nil, f)
+	u.Init(birth(t), m, holder{u}, nil, f)
 	return u
 }
 

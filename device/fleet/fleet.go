@@ -191,14 +191,25 @@ func (f *Fleet) Close() error {
 	err := f.shut()
 	f.group.Wait()
 	for _, s := range f.shards {
+		s.mu.Lock()
 		for _, h := range s.homes {
-			for _, u := range h.units() {
-				if u.Device.Open() > 0 {
-					u.Touch() // counters of requests that changed nothing
-				}
-				err = errors.Join(err, u.Flush(f.nv))
-			}
+			err = errors.Join(err, h.save())
 		}
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// save writes down what the devices saw, though nothing of it was acknowledged: the
+// counters of requests that changed nothing.
+func (h *home) save() (err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, u := range h.units() {
+		if u.Keys().RxHighest() > 0 {
+			u.Touch()
+		}
+		err = errors.Join(err, u.Flush(h.fleet.nv))
 	}
 	return err
 }

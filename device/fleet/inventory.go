@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"time"
 
 	"smets1/device/profile"
@@ -94,14 +95,14 @@ func (f *Fleet) entry(i int) Entry {
 		if role == roleGSME && !s.gas || role == roleIHD && !s.display {
 			continue
 		}
-		make := s.set.role(roleNames[role])
-		d.Manufacturer, d.Model, d.Hardware, d.Firmware = make.Manufacturer, make.Model, make.Hardware, s.version(role)
+		of := s.set.role(roleNames[role])
+		d.Manufacturer, d.Model, d.Hardware, d.Firmware = of.Manufacturer, of.Model, of.Hardware, s.version(role)
 		e.Devices = append(e.Devices, d)
 	}
 	return e
 }
 
-// hubAddress is where a hub is reached. A home with a serial line has no other.
+// hubAddress is where a hub is reached: over its serial line if it has one.
 func (f *Fleet) hubAddress(s *spec) string {
 	if s.link == profile.LinkHDLC {
 		if f.opt.PTYDir == "" {
@@ -163,6 +164,7 @@ func (f *Fleet) Handover(w io.Writer, owner string) error {
 // Status is a home as it is now, for people and tests. It shows no key.
 type Status struct {
 	Name     string
+	Faults   []string // that the manifest gives it
 	Awake    bool
 	Messages int // text messages that its hub received
 	Endpoint []string
@@ -193,7 +195,8 @@ func (f *Fleet) Status(name string) (Status, error) {
 	now := f.clock.Now()
 	h.advance(now)
 	defer h.settle(now)
-	s := Status{Name: name, Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
+	spec := f.manifest.spec(h.index)
+	s := Status{Name: name, Faults: slices.Clone(spec.faults), Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
 	for _, u := range h.units() {
 		state, _, version := u.Keys().Change(now)
 		keys, _ := u.Keys().Keys(now, version)

@@ -317,14 +317,14 @@ func (m *Manifest) checkTraits(d *located.Doc, at string, t *Traits) {
 		d.Problemf(at+"link", "the hub of profile %s does not speak HDLC", p.Name)
 	}
 	for _, role := range slices.Sorted(maps.Keys(t.Firmware)) {
-		make := set.role(role)
+		dev := set.role(role)
 		switch v := t.Firmware[role]; {
 		case !slices.Contains(roles, role):
 			d.Problemf(at+"firmware."+role, "a home has %s", strings.Join(roles, ", "))
-		case make == nil:
+		case dev == nil:
 			d.Problemf(at+"firmware."+role, "profile %s has no such device", p.Name)
-		case v != "first" && v != "newest" && !make.Knows(v):
-			d.Problemf(at+"firmware."+role, "%s %s is not known to run %q; write first, newest or one of %s", make.Manufacturer, make.Model, v, strings.Join(versions(make), ", "))
+		case v != "first" && v != "newest" && !dev.Knows(v):
+			d.Problemf(at+"firmware."+role, "%s %s is not known to run %q; write first, newest or one of %s", dev.Manufacturer, dev.Model, v, strings.Join(versions(dev), ", "))
 		}
 	}
 	if t.Clock != "" {

@@ -36,7 +36,7 @@ const (
 )
 
 // Energy turns litres into Wh.
-func Energy(litres int64) int64 { return litres * conversion / 100_000 * calorific / 1000 }
+func Energy(litres int64) int64 { return litres * (conversion * calorific / 1000) / 100_000 }
 
 // Meter is a GSME. It is used by one goroutine at a time.
 type Meter struct {
