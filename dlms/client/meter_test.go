@@ -32,6 +32,9 @@ const (
 	sapManage = 1 // HLS 5, ciphered, everything protected
 )
 
+// hls2Secret is long enough for a challenge, because dlms-cosem sends the secret itself as one.
+const hls2Secret = "0123456789abcdef"
+
 var (
 	meterTitle  = security.SystemTitle{'S', 'M', 'E', 0, 0, 0, 0, 0x77}
 	clientTitle = security.SystemTitle{'S', 'M', 'E', 0, 0, 0, 0, 1}
@@ -168,6 +171,7 @@ func newMeter(t testing.TB) (*server.Device, *meterState) {
 	for i := range secrets {
 		secrets[i] = security.NewSecret([]byte("secret"))
 	}
+	secrets[2] = security.NewSecret([]byte(hls2Secret))
 	return &server.Device{
 		Model: meterModel, State: s, Rand: rand.New(rand.NewSource(7)),
 		Security: server.NewKeyring(server.KeyringConfig{Title: meterTitle, Keys: meterKeys(t), Secrets: secrets}),

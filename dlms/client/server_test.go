@@ -147,7 +147,7 @@ func TestServer(t *testing.T) {
 			(cosem.ConfBlockTransferGet | cosem.ConfBlockTransferSet | cosem.ConfBlockTransferAction)}},
 		{"public, no lists", sapPublic, Config{Conformance: DefaultConformance &^ cosem.ConfMultipleReferences}},
 		{"lls", sapLLS, with(security.MechanismLLS)},
-		{"hls2", sapHLS2, with(security.MechanismHLS, small)},
+		{"hls2", sapHLS2, with(security.MechanismHLS, small, func(c *Config) { c.Secret = security.NewSecret([]byte(hls2Secret)) })},
 		{"md5", sapMD5, with(security.MechanismMD5)},
 		{"sha1", sapSHA1, with(security.MechanismSHA1)},
 		{"sha256", sapSHA256, with(security.MechanismSHA256, titled)},

@@ -26,6 +26,7 @@ from gurux_dlms.enums import (
     ObjectType,
     Security,
 )
+from gurux_dlms.GXDLMS import GXDLMS
 from gurux_dlms.GXDLMSException import GXDLMSException
 from gurux_dlms.objects import (
     GXDLMSClock,
@@ -39,6 +40,34 @@ from gurux_dlms.objects import (
 from gurux_dlms.secure import GXDLMSSecureClient
 
 from common import emit, hex_or_none, load_plan, open_line, run_steps
+
+LLC = b"\xe6\xe6\x00"
+library_pdu = GXDLMS.getLNPdu
+
+
+def pdu_behind_gateway(p, reply):
+    """Builds a request with the gateway prefix outermost.
+
+    1.0.203 puts the prefix inside the ciphering as soon as a request has data, where no gateway can read it. So the
+    library builds the request as if there were no gateway, and the prefix goes before the result.
+    """
+    gateway = p.settings.gateway
+    if not gateway:
+        library_pdu(p, reply)
+        return
+    p.settings.gateway = None
+    try:
+        library_pdu(p, reply)
+    finally:
+        p.settings.gateway = gateway
+    apdu = bytes(reply.array())
+    llc = LLC if apdu.startswith(LLC) else b""
+    address = bytes(gateway.physicalDeviceAddress)
+    reply.clear()
+    reply.set(llc + bytes([0xE6, gateway.networkId, len(address)]) + address + apdu[len(llc) :])
+
+
+GXDLMS.getLNPdu = pdu_behind_gateway
 
 AUTHENTICATION = {
     "none": Authentication.NONE,
@@ -109,6 +138,8 @@ class Session:
         conformance = self.client.proposedConformance
         for name in plan.get("without", []):
             conformance &= ~Conformance[name.upper()]
+        for name in plan.get("with", []):
+            conformance |= Conformance[name.upper()]
         self.client.proposedConformance = conformance
         ciphering = plan.get("ciphering")
         if ciphering and not public:
@@ -310,16 +341,17 @@ class Session:
         if not transfer.imageTransferEnabled:
             raise RuntimeError("image transfer is not enabled")
         self.client.updateValue(transfer, 2, self.read(transfer, 2))
-        self.send(transfer.imageTransferInitiate(self.client, step["identifier"].encode(), len(image)))
-        frames, count = transfer.imageBlockTransfer(self.client, image)
-        self.send(frames)
+        self.send(transfer.imageTransferInitiate(self.client, step["identifier"], len(image)))
+        count = [0]
+        for frames in transfer.imageBlockTransfer(self.client, image, count):
+            self.send(frames)
         self.client.updateValue(transfer, 4, self.read(transfer, 4))
         self.send(transfer.imageVerify(self.client))
         status = self.read(transfer, 6)
         if step.get("activate"):
             self.send(transfer.imageActivate(self.client))
             status = self.read(transfer, 6)
-        return {"blocks": count, "first_missing": transfer.imageFirstNotTransferredBlockNumber, "status": int(status)}
+        return {"blocks": count[0], "first_missing": transfer.imageFirstNotTransferredBlockNumber, "status": int(status)}
 
     def do_key_transfer(self, step):
         """Sends the new keys wrapped under the master key (class 64 method 2)."""
