@@ -34,7 +34,7 @@ interop: ## installs and runs the software nobody here wrote against ours (Debia
 	tools/interop.sh
 
 demodata: ## writes testdata/migration/demo anew from its fleet manifest
-	go run ./tools/demodata
+	go run ./cmd/internal/demodata
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

@@ -336,5 +336,9 @@ func (e *Engine) stepped(h *home, step string, p topic.Progress) {
 // move takes a home along an edge, in the name of a role.
 func (e *Engine) move(ctx context.Context, h *home, edge lifecycle.Edge, m Move) error {
 	m.Time = e.cfg.Clock.Now()
-	return e.journal.move(ctx, h.Record, edge, m)
+	if err := e.journal.move(ctx, h.Record, edge, m); err != nil {
+		return err
+	}
+	e.cfg.Log.Debug("moved", slog.String("home", h.ID.String()), slog.String("edge", edge.String()), slog.String("code", m.Code), slog.String("detail", m.Detail))
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"smets1/gateway/topic"
@@ -89,6 +90,7 @@ func (e *Engine) ask(ctx context.Context, h *home, step string, verb topic.Verb,
 	// engine will have moved on.
 	window := e.cfg.Window
 	cmd.Deadline = e.cfg.Clock.Now().Add(window)
+	e.cfg.Log.Debug("asks", slog.String("id", cmd.ID), slog.String("verb", string(verb)))
 	limited, cancel := clock.WithTimeout(ctx, e.cfg.Clock, window+window/4)
 	defer cancel()
 	res, err := e.cfg.Gateway.Call(limited, cmd, func(p topic.Progress) { e.stepped(h, step, p) })

@@ -77,7 +77,7 @@ func (e *Engine) Report(ctx context.Context, generatedBy string) error {
 		h := e.homes[e.order[n]]
 		data.Homes = append(data.Homes, report.Home{
 			Installation: o.Home, GroupID: h.doc.GroupID, Cohort: o.Cohort, Status: o.Status, Meters: meters(h, o),
-			Phase: phase(o), Outcome: string(o.Outcome), Code: o.Code, Attempts: o.Attempts, Start: h.Began, End: h.Ended,
+			Phase: PhaseReached(o), Outcome: string(o.Outcome), Code: o.Code, Attempts: o.Attempts, Start: h.Began, End: h.Ended,
 			NextStep: e.nextStep(h), Standing: standing(o.State), Attempted: o.Outcome != document.NotAttempted,
 		})
 	}
@@ -130,7 +130,8 @@ func (e *Engine) audit(context.Context) error {
 // Path gives the path of something that the engine wrote to its folder.
 func (e *Engine) Path(name string) string { return filepath.Join(e.cfg.Out, name) }
 
-func phase(o Outcome) string {
+// PhaseReached names the furthest phase that a home came to.
+func PhaseReached(o Outcome) string {
 	if o.State == lifecycle.Migrated {
 		return lifecycle.Commission.String()
 	}

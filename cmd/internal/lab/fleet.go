@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"smets1/device/fleet"
@@ -13,6 +14,7 @@ import (
 	"smets1/gateway/keystore"
 	"smets1/gateway/session"
 	"smets1/internal/store"
+	"smets1/internal/wire"
 )
 
 // nv keeps the non-volatile memory of virtual devices in a bucket.
@@ -69,8 +71,9 @@ func Hubs(f *fleet.Fleet) []session.Hub {
 }
 
 // Handover takes the keys that the fleet's devices were born with into a
-// gateway's key store, as the file of their operator would.
-func Handover(ctx context.Context, f *fleet.Fleet, keys *keystore.Store, owner string, at interface{ Now() time.Time }) error {
+// gateway's key store, as the file of their operator would. Devices that the
+// store knows are left alone: their keys may have been changed since.
+func Handover(ctx context.Context, f *fleet.Fleet, keys *keystore.Store, owner string, now time.Time) error {
 	var b bytes.Buffer
 	if err := f.Handover(&b, owner); err != nil {
 		return err
@@ -79,6 +82,18 @@ func Handover(ctx context.Context, f *fleet.Fleet, keys *keystore.Store, owner s
 	if err != nil {
 		return fmt.Errorf("keys of the fleet: %w", err)
 	}
-	_, err = keys.Import(ctx, h, at.Now())
+	known, err := keys.List(ctx)
+	if err != nil {
+		return err
+	}
+	has := make(map[wire.EUI64]bool, len(known))
+	for _, d := range known {
+		has[d.EUI] = true
+	}
+	h.Devices = slices.DeleteFunc(h.Devices, func(d keystore.HandoverDevice) bool { return has[d.EUI] })
+	if len(h.Devices) == 0 {
+		return nil
+	}
+	_, err = keys.Import(ctx, h, now)
 	return err
 }
