@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"os"
 	"path/filepath"
@@ -40,8 +41,13 @@ func TestSeedPair(t *testing.T) {
 // TestZipBombIsRefused generates what is too large to keep: 200 MB behind a password that opens it.
 func TestZipBombIsRefused(t *testing.T) {
 	w := newWorld(t)
-	var z bytes.Buffer
-	require.NoError(t, aezip.Write(&z, strings.Replace(maName, ".zip", ".csv", 1), make([]byte, 200<<20), []byte("Secret123"), w.now, newRand(3)))
+	var block, z bytes.Buffer // one megabyte of zero, deflated, and then 200 of it
+	fw, err := flate.NewWriter(&block, flate.BestCompression)
+	require.NoError(t, err)
+	_, err = fw.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.NoError(t, fw.Flush())
+	require.NoError(t, aezip.WriteDeflated(&z, strings.Replace(maName, ".zip", ".csv", 1), bytes.Repeat(block.Bytes(), 200), 200<<20, []byte("Secret123"), w.now, newRand(3)))
 	require.Less(t, z.Len(), 1<<20)
 	pw, err := PlainPassword{}.EncodePassword(w.specs, PasswordFile{Filename: maName, SHA256: sha256.Sum256(z.Bytes()), Password: NewSecret([]byte("Secret123"))})
 	require.NoError(t, err)

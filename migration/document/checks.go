@@ -425,11 +425,11 @@ func fileErrors(ps Problems) []FileError {
 // detail makes a text fit the schema: no line breaks, no characters that XML forbids, not too long.
 func detail(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0xFFFE || r == 0xFFFF {
+		if r < ' ' || r == 0xFFFD || r == 0xFFFE || r == 0xFFFF {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s, "�"))
+	}, strings.ToValidUTF8(s, "?"))
 	if r := []rune(s); len(r) > maxDetail {
 		s = string(r[:maxDetail-1]) + "…"
 	}

@@ -73,3 +73,62 @@ func verifyWithXMLSec(t *testing.T, tool string, w *world, a Artefact) {
 	out, err = exec.Command(tool, append(args, write("changed.xml", changed))...).CombinedOutput()
 	require.Error(t, err, string(out))
 }
+
+func FuzzOpen(f *testing.F) {
+	w := newWorld(f)
+	for _, a := range w.everyFile(f) {
+		f.Add(a.Data)
+	}
+	o := w.opener()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a := NewArtefact("MCF_CGI_70-B3-D5-1F-30-00-A0-01_000000000042_20190714_180000.xml", b)
+		file, ps := Open[CommonBody](o, a, w.now)
+		require.Equal(t, file == nil, len(ps) > 0)
+		if file != nil {
+			require.Equal(t, w.mcf, file.Body, "only what was signed is read")
+		}
+		if scanXML(b, XMLLimits{}) == nil {
+			g := new(File[GroupBody])
+			if decodeStrict(b, g) == nil {
+				plain, err := marshalFile(g)
+				require.NoError(t, err)
+				again := new(File[GroupBody])
+				require.NoError(t, decodeStrict(plain, again))
+				require.Equal(t, g, again)
+			}
+		}
+	})
+}
+
+func TestXMLLimits(t *testing.T) {
+	w := newWorld(t)
+	a := w.issueMCF(t)
+	o := w.opener()
+	o.Limits.MaxInstallations = 1
+	_, ps := Open[CommonBody](o, a, w.now)
+	require.Equal(t, []string{"XCV01"}, ps.Codes())
+	require.Contains(t, ps[0].What, "ore than 1 installations")
+	o.Limits = XMLLimits{MaxBytes: 1000}
+	_, ps = Open[CommonBody](o, a, w.now)
+	require.Equal(t, []string{"XCV01"}, ps.Codes())
+}
+
+func TestIssueRefuses(t *testing.T) {
+	w := newWorld(t)
+	_, err := Issue(w.header(w.cp), w.mcf, w.cp)
+	require.ErrorContains(t, err, "sent by the role RP")
+	_, err = Issue(w.header(), w.mcf, w.rp)
+	require.ErrorContains(t, err, "Recipient", "a file without a recipient is not ours to write")
+	w.mcf.Installation[0].Device[0].Model = "a\x00b"
+	_, err = Issue(w.header(w.cp), w.mcf, w.rp)
+	require.Error(t, err, "what XML cannot carry is not written")
+	w.mcf.Installation = nil
+	_, err = Issue(w.header(w.cp), w.mcf, w.rp)
+	require.ErrorContains(t, err, "Body/Installation")
+}
+
+func TestOpenWrongType(t *testing.T) {
+	w := newWorld(t)
+	_, ps := Open[GroupBody](w.opener(), w.issueMCF(t), w.now)
+	require.Equal(t, []string{"XCV01"}, ps.Codes())
+}

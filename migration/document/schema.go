@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/beevik/etree"
 )
@@ -432,8 +433,8 @@ func (r fieldRule) check(s, path string) error {
 	switch {
 	case r.text && (n < r.min || n > r.max):
 		return &schemaError{path, fmt.Sprintf("%d characters; %d to %d are allowed", n, r.min, r.max)}
-	case r.text && strings.ContainsAny(s, "\r\n\t"):
-		return &schemaError{path, "a line break or tab in the text"}
+	case r.text && strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == utf8.RuneError || c == 0xFFFE || c == 0xFFFF }):
+		return &schemaError{path, "a line break, a tab or a character that XML cannot carry"}
 	case r.re != nil && !r.re.MatchString(s):
 		return &schemaError{path, fmt.Sprintf("%q does not match %s", clip(s), r.pattern)}
 	case r.enum != nil && !oneOfExact(s, r.enum):

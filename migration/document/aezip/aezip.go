@@ -195,6 +195,22 @@ func realMethod(extra []byte) (uint16, error) {
 // Write makes the zip file of one entry, deflated and encrypted. The salt, 16 octets, is read
 // from random; modified is the entry's time.
 func Write(w io.Writer, name string, content, password []byte, modified time.Time, random io.Reader) error {
+	var data bytes.Buffer
+	fw, err := flate.NewWriter(&data, flate.DefaultCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := fw.Write(content); err != nil {
+		return err
+	}
+	if err := fw.Close(); err != nil {
+		return err
+	}
+	return WriteDeflated(w, name, data.Bytes(), uint64(len(content)), password, modified, random)
+}
+
+// WriteDeflated is [Write] for content that is deflated already: size is what it inflates to.
+func WriteDeflated(w io.Writer, name string, deflated []byte, size uint64, password []byte, modified time.Time, random io.Reader) error {
 	if len(password) == 0 {
 		return errors.New("zip: an empty password protects nothing; give one")
 	}
@@ -209,24 +225,14 @@ func Write(w io.Writer, name string, content, password []byte, modified time.Tim
 	if err != nil {
 		return err
 	}
-	var data bytes.Buffer
-	fw, err := flate.NewWriter(&data, flate.DefaultCompression)
-	if err != nil {
-		return err
-	}
-	if _, err := fw.Write(content); err != nil {
-		return err
-	}
-	if err := fw.Close(); err != nil {
-		return err
-	}
+	data := bytes.Clone(deflated)
 	stream, err := newCTR(keys[:keyLen])
 	if err != nil {
 		return err
 	}
-	stream.XORKeyStream(data.Bytes(), data.Bytes())
+	stream.XORKeyStream(data, data)
 	mac := hmac.New(sha1.New, keys[keyLen:2*keyLen])
-	mac.Write(data.Bytes())
+	mac.Write(data)
 
 	extra := binary.LittleEndian.AppendUint16(nil, extraID)
 	extra = binary.LittleEndian.AppendUint16(extra, 7)
@@ -237,14 +243,14 @@ func Write(w io.Writer, name string, content, password []byte, modified time.Tim
 	zw := zip.NewWriter(w)
 	h := &zip.FileHeader{
 		Name: name, Method: method, Flags: flagCrypt | flagUTF8, Extra: extra, ReaderVersion: 51, // 5.1 is what AES asks for
-		CompressedSize64: uint64(data.Len() + overhead), UncompressedSize64: uint64(len(content)),
+		CompressedSize64: uint64(len(data) + overhead), UncompressedSize64: size,
 	}
 	h.ModifiedDate, h.ModifiedTime = dosTime(modified)
 	ew, err := zw.CreateRaw(h)
 	if err != nil {
 		return err
 	}
-	for _, part := range [][]byte{salt, keys[2*keyLen:], data.Bytes(), mac.Sum(nil)[:codeLen]} {
+	for _, part := range [][]byte{salt, keys[2*keyLen:], data, mac.Sum(nil)[:codeLen]} {
 		if _, err := ew.Write(part); err != nil {
 			return err
 		}
@@ -279,7 +285,7 @@ func newCTR(key []byte) (*ctr, error) {
 
 // XORKeyStream implements cipher.Stream.
 func (c *ctr) XORKeyStream(dst, src []byte) {
-	for i := range src {
+	for len(src) > 0 {
 		if c.used == aes.BlockSize {
 			for j := range c.counter {
 				c.counter[j]++
@@ -290,8 +296,9 @@ func (c *ctr) XORKeyStream(dst, src []byte) {
 			c.block.Encrypt(c.pad[:], c.counter[:])
 			c.used = 0
 		}
-		dst[i] = src[i] ^ c.pad[c.used]
-		c.used++
+		n := subtle.XORBytes(dst, src, c.pad[c.used:])
+		dst, src = dst[n:], src[n:]
+		c.used += n
 	}
 }
 

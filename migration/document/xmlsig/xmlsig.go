@@ -78,6 +78,8 @@ func Sign(document []byte, certificate *x509.Certificate, key crypto.Signer) ([]
 	is.CreateElement("ds:X509IssuerName").SetText(certificate.Issuer.String())
 	is.CreateElement("ds:X509SerialNumber").SetText(certificate.SerialNumber.String())
 	doc.Root().AddChild(sig)
+	// Written plainly, a carriage return in a text would come back as a line feed and break the digest.
+	doc.WriteSettings = etree.WriteSettings{CanonicalText: true, CanonicalAttrVal: true}
 	out, err := doc.WriteToBytes()
 	return append(out, '\n'), err
 }
@@ -124,6 +126,7 @@ func Verify(document []byte, lookup Lookup, now time.Time) (signed []byte, by *x
 	}
 	out := etree.NewDocument()
 	out.SetRoot(content)
+	out.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
 	signed, err = out.WriteToBytes()
 	return signed, by, err
 }
