@@ -25,8 +25,9 @@ func brokerURL(t *testing.T) string {
 func TestBirthStatesAndFarewell(t *testing.T) {
 	url := brokerURL(t)
 	g := startGateway(t, setup{url: url})
-	// Someone who comes later knows all there is to know.
+	// Someone who comes later and asks knows all there is to know.
 	c := newClient(t, url, "late", tree.Root()+"/#")
+	c.command(command("tell", wire.EUI64{}, topic.FleetRebirth, nil))
 	want := map[string]bool{}
 	for _, at := range []string{tree.BridgeState("n1"), tree.BridgeInfo("n1"), tree.HubState(hubA), tree.HubState(hubB), tree.DeviceState(hubA, topic.ESME), tree.DeviceState(hubB, topic.ESME)} {
 		want[at] = true
@@ -367,12 +368,12 @@ func TestFleetOutgrowsRetention(t *testing.T) {
 
 func TestALateWillIsRecognised(t *testing.T) {
 	url := brokerURL(t)
-	startGateway(t, setup{url: url})
+	cable := newProxy(t, url)
+	startGateway(t, setup{url: cable.url()})
 	c := newClient(t, url, "watcher", tree.BridgeStates())
 	born := decode[topic.BridgeState](t, c.on(tree.BridgeState("n1")).payload)
-	// A second client of the same name makes the broker break the connection of the first. The broker may tell the will
-	// before or after the next birth.
-	newIntruder(t, url, "smets1-lab-n1")
+	// The broker may tell the will before or after the next birth.
+	cable.cut()
 	var will, again topic.BridgeState
 	known := born
 	c.until("will and birth", func(m message) bool {
@@ -446,6 +447,50 @@ func TestBrokerRestarts(t *testing.T) {
 		require.Equal(t, 1, n, id)
 	}
 	require.Zero(t, g.Stats().Dropped)
+	g.stop() // before the last of the brokers
+}
+
+// TestCableIsCut breaks the connection of the gateway under commands, with a client that sends each once: the broker keeps
+// them for the gateway, the gateway keeps the results for the broker.
+func TestCableIsCut(t *testing.T) {
+	const commands = 200
+	b := startBroker(t, t.TempDir(), "127.0.0.1:0")
+	s, err := b.Store()
+	require.NoError(t, err)
+	cable := newProxy(t, b.URL())
+	var mu sync.Mutex
+	ran := map[string]int{}
+	startGateway(t, setup{url: cable.url(), store: s, hubs: manyHomes(10), handle: func(_ context.Context, task *job.Task) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		ran[task.ID]++
+		return nil, nil
+	}})
+	c := newClient(t, b.URL(), "engine", tree.Reply("test"))
+	open := map[string]bool{}
+	for i := range commands {
+		id := fmt.Sprint("c", i)
+		open[id] = true
+		c.command(command(id, hubNumber(i%10), topic.ClockSync, nil))
+		if i%40 == 20 {
+			cable.cut()
+		}
+	}
+	c.until("all results", func(m message) bool {
+		r, err := topic.ParseResult(m.payload, topic.Limits{})
+		require.NoError(t, err)
+		if r.Status.Final() {
+			require.Equal(t, topic.StatusDone, r.Status, r.Message)
+			delete(open, r.ID)
+		}
+		return len(open) == 0
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	require.Len(t, ran, commands)
+	for id, n := range ran {
+		require.Equal(t, 1, n, id)
+	}
 }
 
 // What ended while nobody could be told is told after the restart of the gateway.

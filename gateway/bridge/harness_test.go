@@ -81,7 +81,7 @@ func hubNumber(i int) wire.EUI64 {
 
 func startBroker(t testing.TB, dir, listen string) *broker.Broker {
 	t.Helper()
-	b, err := broker.Start(t.Context(), broker.Config{StateDir: dir, Listen: listen})
+	b, err := broker.Start(t.Context(), broker.Config{StateDir: dir, Listen: listen, AckWait: time.Second})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.Close()) })
 	return b
@@ -191,16 +191,6 @@ func newClient(t testing.TB, url, name string, filters ...string) *client {
 		}
 	}
 	return c
-}
-
-// newIntruder connects once under a name that is in use.
-func newIntruder(t testing.TB, url, name string) {
-	t.Helper()
-	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker(url).SetClientID(name).SetAutoReconnect(false))
-	tok := c.Connect()
-	require.True(t, tok.WaitTimeout(patience))
-	require.NoError(t, tok.Error())
-	t.Cleanup(func() { c.Disconnect(0) })
 }
 
 func (c *client) done(tok mqtt.Token) {

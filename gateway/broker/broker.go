@@ -36,6 +36,9 @@ type Config struct {
 	// SyncInterval is how long a write may wait for the disk in buckets without Sync and in the broker's own
 	// streams: so much may be lost with the power. Zero means 2 seconds.
 	SyncInterval time.Duration
+	// AckWait is how long the broker waits for a client's PUBACK before it delivers again; what was on its way when a
+	// connection broke comes again no sooner. Zero means 5 seconds.
+	AckWait time.Duration
 	// MaxPayload is the largest MQTT payload in bytes; a client that sends more is disconnected. Zero means 1 MiB.
 	MaxPayload int
 	// Log gets what the servers have to say. Nil means nothing is logged.
@@ -98,7 +101,10 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if bus.SyncInterval == 0 {
 		bus.SyncInterval = 2 * time.Second
 	}
-	bus.MQTT = server.MQTTOpts{Host: host, Port: port, TLSConfig: cfg.TLS, TLSTimeout: 5, MaxAckPending: 1024}
+	bus.MQTT = server.MQTTOpts{Host: host, Port: port, TLSConfig: cfg.TLS, TLSTimeout: 5, MaxAckPending: 1024, AckWait: cfg.AckWait}
+	if bus.MQTT.AckWait == 0 {
+		bus.MQTT.AckWait = 5 * time.Second
+	}
 	if port == 0 {
 		bus.MQTT.Port = server.RANDOM_PORT
 	}

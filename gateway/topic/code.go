@@ -71,12 +71,12 @@ const (
 
 // CodeInfo explains a code.
 type CodeInfo struct {
-	Code     Code
-	Sentence string // one plain sentence
+	Code     Code   `json:"code"`
+	Sentence string `json:"sentence"` // one plain sentence
 	// Retryable says that the same command under a new id may succeed later with nothing changed by a person.
-	Retryable bool
+	Retryable bool `json:"retryable"`
 	// Status is how a command with this code ends.
-	Status Status
+	Status Status `json:"status"`
 }
 
 var codes = []CodeInfo{
