@@ -188,6 +188,7 @@ func (r *run) prepare(ctx context.Context) error {
 		// After a failed check it is not known which block was bad: a clean
 		// transfer, unless the check was not ours.
 		resumed = ours && status != VerifyFailed
+	default: // nothing is there
 	}
 	if resumed {
 		err := r.transferAndVerify(ctx, status)
@@ -426,6 +427,7 @@ func (r *run) activate(ctx context.Context) error {
 			// Else the answer may be lost, or the device restarted before it
 			// gave one; the version knows.
 		}
+	default: // it is under way, or was: the version knows
 	}
 	return r.await(ctx)
 }

@@ -87,6 +87,7 @@ func (m *fakeMeter) message(f func() error) error {
 		return f()
 	case killAfter:
 		_ = f()
+	default: // killed before
 	}
 	m.dead = true
 	return errKilled

@@ -36,7 +36,7 @@ type Set struct {
 func (s Set) Fingerprint() string {
 	h := sha256.New()
 	for _, k := range []security.Key{s.Keys.GUEK, s.Keys.GBEK, s.Keys.GAK, s.Keys.KEK} {
-		fmt.Fprintf(h, "%s\n", k.Fingerprint())
+		h.Write([]byte(k.Fingerprint() + "\n"))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

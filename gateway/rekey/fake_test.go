@@ -47,7 +47,6 @@ type message struct {
 	counter uint32
 	act     func(d *device) error
 	opens   bool // an association request
-	done    bool // delivered by the network already, after its answer was lost
 }
 
 // device follows the rules of a meter with a supervised key change.
@@ -183,6 +182,7 @@ func (l *line) deliver(m message, guek security.Key) error {
 			return errLost
 		case repeat:
 			l.late = append(l.late, lateMessage{n + 1, m})
+		default: // the rest happens after
 		}
 	}
 	if l.silent || l.clock.Now().Before(l.restart) {
@@ -200,6 +200,7 @@ func (l *line) deliver(m message, guek security.Key) error {
 			return errKilled
 		case powerAfter:
 			l.powerCut()
+		default: // it happened before
 		}
 	}
 	return err

@@ -357,7 +357,7 @@ func (s scenario) size(t *testing.T) (first, messages, writes int) {
 // TestEveryMessageDisturbed does each thing that can happen to a message to
 // each message, and to each pair of messages.
 func TestEveryMessageDisturbed(t *testing.T) {
-	runs := 0
+	runs, pairs := 0, 0
 	for _, s := range scenarios {
 		first, messages, _ := s.size(t)
 		messages += 4 // what follows a disturbance
@@ -366,6 +366,9 @@ func TestEveryMessageDisturbed(t *testing.T) {
 				for m2 := m1; m2 < messages; m2++ {
 					for f2 := range faults {
 						if m2 == m1 && f2 != f1 || testing.Short() && m2 != m1 {
+							continue
+						}
+						if pairs++; m2 != m1 && pairs%thinned != 0 {
 							continue
 						}
 						w := newWorld(t)
@@ -387,7 +390,7 @@ func TestEveryMessageDisturbed(t *testing.T) {
 // TestDeathAtEveryWrite kills the gateway before and after each write to its
 // disk, and beside it does each thing to each message.
 func TestDeathAtEveryWrite(t *testing.T) {
-	runs := 0
+	runs, pairs := 0, 0
 	for _, s := range scenarios {
 		first, messages, writes := s.size(t)
 		for at := range writes + 2 {
@@ -395,6 +398,9 @@ func TestDeathAtEveryWrite(t *testing.T) {
 				for m := -1; m < messages+3; m++ {
 					for f := range faults {
 						if m < 0 && f > 0 || testing.Short() && m >= 0 {
+							continue
+						}
+						if pairs++; m >= 0 && pairs%thinned != 0 {
 							continue
 						}
 						w := newWorld(t)

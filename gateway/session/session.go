@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
@@ -98,7 +99,7 @@ func (s *Session) Connect(ctx context.Context, within time.Duration) (attempts i
 		if messages > 0 && s.c.Waker != nil && !now.Before(nextSMS) {
 			for range messages {
 				if werr := s.c.Waker.Wake(ctx, s.hub.MSISDN); werr != nil {
-					s.c.Log.Warn("no text message to wake the hub", "hub", s.hub.EUI, "err", werr)
+					s.c.Log.Warn("no text message to wake the hub", slog.Any("hub", s.hub.EUI), slog.Any("err", werr))
 				}
 			}
 			nextSMS = now.Add(resend)
@@ -195,7 +196,7 @@ func (s *Session) Close() {
 		return
 	}
 	if err := s.line.close(); err != nil {
-		s.c.Log.Debug("close of a line", "hub", s.hub.EUI, "err", err)
+		s.c.Log.Debug("close of a line", slog.Any("hub", s.hub.EUI), slog.Any("err", err))
 	}
 	s.line = nil
 	clear(s.clients)
@@ -273,7 +274,7 @@ func (a *Association) Close(ctx context.Context) {
 		delete(a.session.clients, a.Device)
 	}
 	if err := a.Release(ctx); err != nil {
-		a.session.c.Log.Debug("release of an association", "device", a.Device, "err", err)
+		a.session.c.Log.Debug("release of an association", slog.Any("device", a.Device), slog.Any("err", err))
 		_ = a.session.failed(err)
 	}
 }
@@ -336,7 +337,7 @@ func (s *Session) Client(ctx context.Context, device wire.EUI64) (*Association, 
 	if err != nil {
 		return nil, err
 	}
-	var refused error = keystore.ErrUnknownDevice
+	refused := keystore.ErrUnknownDevice
 	for _, g := range []keystore.Generation{keystore.Current, keystore.Pending, keystore.Previous} {
 		set := known.Set(g)
 		if set == nil {
@@ -389,6 +390,6 @@ func (s *Session) Do(ctx context.Context, device wire.EUI64, f func(context.Cont
 			errors.Is(err, ErrKeyRefused), errors.Is(err, keystore.ErrUnknownDevice), errors.Is(err, ErrUnknownDevice):
 			return err
 		}
-		s.c.Log.Debug("once more", "hub", s.hub.EUI, "device", device, "try", try, "err", err)
+		s.c.Log.Debug("once more", slog.Any("hub", s.hub.EUI), slog.Any("device", device), slog.Int("try", try), slog.Any("err", err))
 	}
 }

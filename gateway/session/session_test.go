@@ -270,14 +270,21 @@ func TestIdleLineIsClosed(t *testing.T) {
 	_, err = s.Connect(t.Context(), 0)
 	require.NoError(t, err)
 	b.pool.Release(s)
-	require.Eventually(t, func() bool {
-		b.home.Clock.Advance(2 * time.Minute)
-		s, err := b.pool.Acquire(t.Context(), b.hub.EUI)
-		require.NoError(t, err)
-		defer b.pool.Release(s)
-		n, err := s.Connect(t.Context(), 0)
-		return err == nil && n == 1
-	}, 5*time.Second, time.Millisecond)
+	waiting := func() bool {
+		at, ok := b.home.Clock.Next()
+		return ok && at.Equal(b.home.Clock.Now().Add(time.Minute))
+	}
+	require.Eventually(t, waiting, 5*time.Second, time.Millisecond)
+	b.home.Clock.Advance(time.Minute - time.Second)
+	require.Equal(t, 1, b.home.Lines())
+	b.home.Clock.Advance(time.Second)
+	require.Eventually(t, func() bool { return b.home.Lines() == 0 }, 5*time.Second, time.Millisecond)
+	s, err = b.pool.Acquire(t.Context(), b.hub.EUI)
+	require.NoError(t, err)
+	defer b.pool.Release(s)
+	n, err := s.Connect(t.Context(), 0)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
 }
 
 func TestBadHubs(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -85,7 +84,7 @@ func digest(ctx context.Context, s *session.Session, d target) (sum string, n in
 				}
 				value = "!" + e.Result.Name()
 			}
-			fmt.Fprintf(h, "%s=%s\n", items[i].Attribute, value)
+			h.Write([]byte(items[i].Attribute.String() + "=" + value + "\n"))
 		}
 		sum, n = hex.EncodeToString(h.Sum(nil)), len(results)
 		return nil

@@ -148,8 +148,9 @@ func integer(v topic.Value) (*big.Int, bool) {
 		return big.NewInt(int64(v.Num)), true
 	case topic.DoubleLongUnsigned, topic.Unsigned, topic.LongUnsigned, topic.Long64Unsigned:
 		return new(big.Int).SetUint64(v.Num), true
+	default:
+		return nil, false
 	}
-	return nil, false
 }
 
 // decimal writes n times ten to the power of scaler without loss.

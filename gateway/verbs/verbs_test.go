@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +39,6 @@ type bench struct {
 	pool  *session.Pool
 	lib   *firmware.Library
 
-	mu     sync.Mutex
 	states []topic.HubState
 	devs   []topic.DeviceState
 	events []topic.Event

@@ -174,6 +174,13 @@ func (h *Home) Dials() int {
 	return h.dials
 }
 
+// Lines is how many lines are open.
+func (h *Home) Lines() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.conns)
+}
+
 // BreakAfter makes the line break, once, before the answer to the nth request from
 // now.
 func (h *Home) BreakAfter(n int) {
@@ -232,6 +239,7 @@ func (h *Home) serve(c *conn) {
 	for {
 		n, err := c.Read(buf)
 		if err != nil {
+			h.Do(func() { delete(h.conns, c) })
 			return
 		}
 		out, ok := h.input(c, buf[:n])
