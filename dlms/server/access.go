@@ -83,7 +83,12 @@ func (c *Call) set(raw []byte) error {
 	if a.Type != axdr.TagNull && axdr.Tag(raw[0]) != a.Type {
 		return cosem.TypeUnmatched
 	}
-	return a.Set(c, raw)
+	mark := len(c.after)
+	err := a.Set(c, raw)
+	if err != nil {
+		c.after = c.after[:mark]
+	}
+	return err
 }
 
 // do runs method c.ID of c.Object.
@@ -100,24 +105,26 @@ func (c *Call) do(arg, dst []byte) ([]byte, error) {
 			return dst, cosem.ActionTypeUnmatched
 		}
 	}
-	start := len(dst)
+	start, mark := len(dst), len(c.after)
 	dst, err := m.Do(c, arg, dst)
 	if err != nil {
-		dst = dst[:start]
+		dst, c.after = dst[:start], c.after[:mark]
 	}
 	return dst, err
 }
 
-// protected checks that the request carried the protection an attribute or method needs.
+// protected checks that the request carried the protection an attribute or method needs, and notes what its reply needs.
 func (c *Call) protected(r Rights) error {
 	if c.assoc == nil {
 		return nil
 	}
 	a := r[c.assoc.index]
 	got := c.assoc.request.protection
-	if need := Policy(a) & (0x04 | 0x08 | 0x10); need.Request()&^got != 0 {
+	// Access modes and security policies have the same bits for protection.
+	if Policy(a).Request()&^got != 0 {
 		return cosem.ReadWriteDenied
 	}
+	c.assoc.request.reply |= Policy(a).Response()
 	return nil
 }
 

@@ -58,5 +58,6 @@ const (
 // request is what the layers below the service learned about the request being served.
 type request struct {
 	wrap       wrapping
-	protection security.Protection
+	protection security.Protection // of the request
+	reply      security.Protection // its reply needs, beside that of the policy
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"smets1/dlms/apdu"
 	"smets1/dlms/axdr"
 	"smets1/dlms/cosem"
+	"smets1/dlms/security"
 	"smets1/dlms/server"
 	"smets1/dlms/server/ctt"
 )
@@ -248,4 +250,97 @@ func TestReferenceReads(t *testing.T) {
 			require.Equal(t, len(raw), n)
 		}
 	}
+}
+
+// TestLongReturn: what a method returns comes in blocks, or not at all where none were negotiated.
+func TestLongReturn(t *testing.T) {
+	data := axdr.AppendOctetString(nil, make([]byte, 100))
+	late := 0
+	m := ctt.NewReference(0)
+	m.Device.Model = server.MustModel(server.Config{
+		Associations: []server.Association{{Client: 16}},
+		Objects: []server.Object{{Class: 9000, Instance: cosem.OBIS{1}, Methods: []server.Method{
+			{ID: 1, Access: server.All(server.Execute), Do: func(_ *server.Call, _, dst []byte) ([]byte, error) { return append(dst, data...), nil }},
+			{ID: 2, Access: server.All(server.Execute), Do: func(c *server.Call, _, dst []byte) ([]byte, error) {
+				c.After(func() { late++ })
+				return dst, cosem.ActionHardwareFault
+			}},
+		}}},
+	})
+	request := unhex(t, "C301C123280100000000000100")
+	x := newClient(t, m, public(), 1).open(40, everyBit&^cosem.ConfGeneralBlockTransfer)
+	reply := x.raw(request)
+	var whole []byte
+	for n := uint32(1); ; n++ {
+		require.LessOrEqual(t, len(reply), 40)
+		b, _, err := apdu.ParseActionResponseBlock(reply)
+		require.NoError(t, err, "%X", reply)
+		require.Equal(t, n, b.Block.Number)
+		if whole = append(whole, b.Block.Raw...); b.Block.Last {
+			break
+		}
+		next, err := apdu.ActionRequestNextBlock{InvokeID: 0xC1, Number: n}.AppendBinary(nil)
+		require.NoError(t, err)
+		reply = x.raw(next)
+	}
+	require.Equal(t, data, whole)
+	require.Equal(t, "C701C11000", x.hex("C302C100000009"))
+	x.open(40, cosem.ConfAction)
+	require.Equal(t, "C701C10001010E", upper(x.raw(request)), "it ran; what it returned cannot be had")
+	require.Equal(t, "C701C10100", x.hex("C301C123280100000000000200"))
+	require.Zero(t, late, "a method that fails puts nothing off")
+}
+
+// TestNewestFirst selects from a profile that lists the newest entry first.
+func TestNewestFirst(t *testing.T) {
+	b := on(t, server.Profile(cosem.MustOBIS("1-0:99.98.0.255"), server.ProfileConfig{
+		Access: server.All(server.Read), Sort: server.LIFO, Columns: []server.Column{{Attribute: cosem.Attribute{Class: 8, Instance: cosem.MustOBIS("0-0:1.0.0.255"), ID: 2}}},
+		Rows: func(*server.Call) server.Rows { return newest{} },
+	}))
+	require.Len(t, b.get(2).Items, 10)
+	require.Equal(t, uint64(2), b.get(5).Num)
+	require.Equal(t, uint64(10), b.get(7).Num)
+	m := ctt.NewReference(0)
+	m.Device.Model = b.d.Model
+	x := newClient(t, m, public(), 1).open(0, everyBit)
+	limit := func(h int) []byte { return axdr.AppendDateTime(nil, axdr.DateTimeOf(newest{}.Time(nil, h))) }
+	d := cosem.RangeDescriptor{
+		Restricting: cosem.CaptureObject{Attribute: cosem.Attribute{Class: 8, Instance: cosem.MustOBIS("0-0:1.0.0.255"), ID: 2}}, From: limit(6), To: limit(2),
+	}
+	r := x.get(cosem.Attribute{Class: b.o.Class, Instance: b.o.Instance, ID: 2}, apdu.Selection{Selector: cosem.SelectRange, Data: d.AppendTo(nil)})
+	v, _, err := axdr.Parse(r.Data)
+	require.NoError(t, err)
+	require.Len(t, v.Items, 5)
+	require.Equal(t, limit(2), must(v.At(0, 0).AppendBinary(nil)))
+}
+
+type newest struct{}
+
+func (newest) Len(*server.Call) int { return 10 }
+
+func (newest) Time(_ *server.Call, i int) time.Time {
+	return time.Date(2024, 3, 1, 12-i, 0, 0, 0, time.UTC)
+}
+
+func (n newest) Append(c *server.Call, i, _ int, dst []byte) ([]byte, error) {
+	return axdr.AppendDateTime(dst, axdr.DateTimeOf(n.Time(c, i))), nil
+}
+
+// TestAccessProtection: an attribute may ask for more protection than its association does.
+func TestAccessProtection(t *testing.T) {
+	m := ctt.NewReference(0)
+	c := m.Management()
+	m.Device.Model = server.MustModel(server.Config{
+		Associations: []server.Association{{Client: c.Client, Mechanism: c.Mechanism, Ciphered: true}},
+		Objects: []server.Object{server.Data(name.Instance, server.Value{
+			Access: server.All(server.Read | cosem.AccessAuthRequest | cosem.AccessEncryptedResponse), Get: server.Fixed(axdr.Uint8(1)),
+		})},
+	})
+	x := newClient(t, m, c, 1).open(0, everyBit)
+	x.c.Protection = security.ProtectEnc
+	require.Equal(t, cosem.ReadWriteDenied, x.get(name, apdu.Selection{}).Result)
+	x.c.Protection = security.ProtectAuth
+	reply := x.raw(x.seal(apdu.TagGloGetRequest, getRequest(t, name, apdu.Selection{})))
+	require.Equal(t, byte(0x30), reply[2], "the reply is encrypted too")
+	require.Equal(t, "C401C1001101", upper(x.decipher(reply)))
 }

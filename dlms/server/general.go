@@ -152,7 +152,7 @@ func (a *association) generalOverhead() int {
 	if a.request.wrap == wrapGeneralCiphering {
 		n += 40 + len(a.general.transaction) + max(2*point, security.SealedLen(security.Authenticated, 0)+a.spec.Suite.KeySize()) + security.TagSize
 	}
-	if a.request.protection&security.ProtectSign != 0 {
+	if a.replyProtection()&security.ProtectSign != 0 {
 		n += 40 + len(a.lastTransaction) + point
 	}
 	return n

@@ -174,9 +174,14 @@ func (a *association) protect(now time.Time, reply, dst []byte) []byte {
 	return dst
 }
 
+// replyProtection is that of the request, and what policy and access rights ask for.
+func (a *association) replyProtection() security.Protection {
+	return a.request.protection | a.request.reply | a.policy().Response()
+}
+
 // sealed ciphers the reply and signs it, as the request was or the policy asks.
 func (a *association) sealed(now time.Time, tag apdu.Tag, reply, dst []byte) ([]byte, error) {
-	if (a.request.protection|a.policy().Response())&security.ProtectSign == 0 {
+	if a.replyProtection()&security.ProtectSign == 0 {
 		return a.cipherReply(now, tag, reply, dst)
 	}
 	inner, err := a.cipherReply(now, tag, reply, nil)
@@ -191,7 +196,7 @@ func (a *association) cipherReply(now time.Time, tag apdu.Tag, reply, dst []byte
 	case wrapNone:
 		return append(dst, reply...), nil
 	case wrapGeneralCiphering:
-		return a.sealGeneral(now, (a.request.protection|a.policy().Response())&security.ProtectBoth, reply, dst)
+		return a.sealGeneral(now, a.replyProtection()&security.ProtectBoth, reply, dst)
 	default:
 		return a.seal(tag, reply, dst)
 	}
@@ -199,7 +204,7 @@ func (a *association) cipherReply(now time.Time, tag apdu.Tag, reply, dst []byte
 
 func (a *association) seal(tag apdu.Tag, reply, dst []byte) ([]byte, error) {
 	s := a.device.Security
-	protection := (a.request.protection | a.policy().Response()) & security.ProtectBoth
+	protection := a.replyProtection() & security.ProtectBoth
 	sc, title := security.NewControl(a.spec.Suite, protection), s.SystemTitle()
 	wrap := a.request.wrap
 	c := a.cipher

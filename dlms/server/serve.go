@@ -63,8 +63,9 @@ func silent(t apdu.Tag) bool {
 		apdu.TagDedGetResponse, apdu.TagDedSetResponse, apdu.TagDedActionResponse,
 		apdu.TagGatewayResponse:
 		return true
+	default:
+		return t == apdu.Tag(acse.TagAARE) || t == apdu.Tag(acse.TagRLRE)
 	}
-	return t == apdu.Tag(acse.TagAARE) || t == apdu.Tag(acse.TagRLRE)
 }
 
 // exception appends an exception response.

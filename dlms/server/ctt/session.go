@@ -237,12 +237,12 @@ func (s *session) protect(plain []byte) ([]byte, error) {
 		s.dedTx++
 		ded, _ := tag.Ded()
 		return s.dedicated.AppendService(nil, byte(ded), s.c.Title, sc, s.dedTx, plain)
-	}
-	glo, ok := tag.Glo()
-	if !ok {
+	default:
+		if glo, ok := tag.Glo(); ok {
+			return s.cipher.AppendService(nil, byte(glo), s.c.Title, sc, s.nextIC(), plain)
+		}
 		return s.cipher.AppendGeneral(nil, byte(apdu.TagGeneralGlo), s.c.Title, sc, s.nextIC(), plain)
 	}
-	return s.cipher.AppendService(nil, byte(glo), s.c.Title, sc, s.nextIC(), plain)
 }
 
 // openReply deciphers a reply if it is ciphered.
