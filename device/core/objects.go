@@ -36,6 +36,7 @@ var (
 	ClockName        = cosem.MustOBIS("0-0:1.0.0.255")
 	SecurityName     = cosem.MustOBIS("0-0:43.0.0.255")
 	LogName          = cosem.MustOBIS("0-0:99.98.0.255")
+	OperationName    = cosem.MustOBIS("0-0:96.8.0.255") // time of operation
 	EventName        = cosem.MustOBIS("0-0:96.11.0.255")
 	SerialName       = cosem.MustOBIS("0-0:96.1.0.255")
 	ManufacturerName = cosem.MustOBIS("0-0:96.1.1.255")
@@ -131,6 +132,9 @@ func Objects(firmware cosem.OBIS) []server.Object {
 				return nil
 			},
 		}),
+		server.Register(OperationName, server.Value{Access: Private, Get: server.Uint32(func(c *server.Call) uint32 {
+			return uint32(max(c.Now.Sub(of(c).Start)/time.Second, 0))
+		})}, server.ScalerUnit{Unit: cosem.UnitSecond}, server.Method{}),
 		server.SecuritySetup(SecurityName, Managed),
 		keyChange(),
 		server.InvocationCounter(0, Public, func(c *server.Call) uint32 { return of(c).keys.RxHighest() }),
