@@ -18,6 +18,7 @@ import (
 	"smets1/gateway/session/sessiontest"
 	"smets1/internal/store"
 	"smets1/internal/wire"
+	"smets1/transport/serial"
 )
 
 type bench struct {
@@ -26,6 +27,8 @@ type bench struct {
 	keys *keystore.Store
 	pool *session.Pool
 	hub  session.Hub
+
+	openers map[string]session.Opener
 }
 
 func newBench(t *testing.T, change func(*session.Config, *session.Hub)) *bench {
@@ -39,9 +42,10 @@ func newBench(t *testing.T, change func(*session.Config, *session.Hub)) *bench {
 	_, err = b.keys.Import(t.Context(), b.home.Handover(), sessiontest.Start)
 	require.NoError(t, err)
 
+	b.openers = map[string]session.Opener{"tcp": b.home.Open}
 	c := session.Config{
 		Keys: b.keys, Title: security.SystemTitle{'G', 'W', 'Y', 0, 0, 0, 0, 1}, Clock: b.home.Clock, Waker: b.home,
-		Openers: map[string]session.Opener{"tcp": b.home.Open}, Profiles: profile.Builtin(),
+		Openers: b.openers, Profiles: profile.Builtin(),
 	}
 	b.hub = session.Hub{EUI: b.home.Hub.EUI, Address: "tcp://127.83.0.1:4059"}
 	for _, m := range b.home.Meters {
@@ -285,6 +289,44 @@ func TestIdleLineIsClosed(t *testing.T) {
 	n, err := s.Connect(t.Context(), 0)
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
+}
+
+func TestHDLC(t *testing.T) {
+	b := newBench(t, func(_ *session.Config, h *session.Hub) {
+		h.Address = "tcp+hdlc://127.83.0.1:4059"
+	})
+	b.openers["tcp+hdlc"] = b.home.OpenHDLC
+	s := b.session()
+	for _, u := range b.home.All() {
+		id, err := s.Identify(t.Context(), u.EUI)
+		require.NoError(t, err)
+		require.Equal(t, u.Model, id.Model)
+	}
+	b.home.HangUp()
+	_, err := s.Firmware(t.Context(), b.hub.EUI)
+	require.NoError(t, err)
+	require.Equal(t, 2, b.home.Dials())
+}
+
+// TestSerialPort goes through a pseudo-terminal, opened as a real port is.
+func TestSerialPort(t *testing.T) {
+	pty, err := serial.NewPTY()
+	if err != nil {
+		t.Fatalf("no pseudo-terminal: %v", err)
+	}
+	b := newBench(t, func(_ *session.Config, h *session.Hub) {
+		h.Address = "serial://" + pty.Path() + "?baud=9600&mode=8N1&driver=native"
+	})
+	b.home.Attach(pty)
+	s := b.session()
+	for _, u := range b.home.All() {
+		id, err := s.Identify(t.Context(), u.EUI)
+		require.NoError(t, err)
+		require.Equal(t, u.Model, id.Model)
+	}
+	s.Close()
+	_, err = s.Firmware(t.Context(), b.hub.EUI)
+	require.NoError(t, err, "the port opens again")
 }
 
 func TestBadHubs(t *testing.T) {

@@ -212,12 +212,32 @@ func (h *Home) Do(f func()) {
 }
 
 type conn struct {
-	net.Conn
-	stream *server.Stream
+	io.ReadWriteCloser
+	stream framing
 }
 
-// Open implements session.Opener.
+// framing is server.Stream or server.Line.
+type framing interface {
+	Input(now time.Time, b []byte)
+	Output() []byte
+	Close()
+}
+
+// Open implements session.Opener for the wrapper.
 func (h *Home) Open(context.Context, string) (io.ReadWriteCloser, error) {
+	return h.open(func() framing {
+		return server.NewStream(server.StreamConfig{Host: server.Devices{&h.Hub.Device}, Forward: h, Link: h.links})
+	})
+}
+
+// OpenHDLC implements session.Opener for HDLC.
+func (h *Home) OpenHDLC(context.Context, string) (io.ReadWriteCloser, error) { return h.open(h.line) }
+
+func (h *Home) line() framing {
+	return server.NewLine(server.LineConfig{Host: server.Devices{&h.Hub.Device}, Forward: h, Link: h.links})
+}
+
+func (h *Home) open(make func() framing) (io.ReadWriteCloser, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.dials++
@@ -225,13 +245,22 @@ func (h *Home) Open(context.Context, string) (io.ReadWriteCloser, error) {
 		return nil, fmt.Errorf("connection refused: %w", os.ErrNotExist)
 	}
 	near, far := net.Pipe()
+	h.attach(far, make)
+	return near, nil
+}
+
+// Attach serves HDLC on the far end of a cable.
+func (h *Home) Attach(cable io.ReadWriteCloser) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.attach(cable, h.line)
+}
+
+func (h *Home) attach(far io.ReadWriteCloser, make func() framing) {
 	h.links++
-	c := &conn{Conn: far, stream: server.NewStream(server.StreamConfig{
-		Host: server.Devices{&h.Hub.Device}, Forward: h, Link: h.links,
-	})}
+	c := &conn{far, make()}
 	h.conns[c] = struct{}{}
 	go h.serve(c)
-	return near, nil
 }
 
 func (h *Home) serve(c *conn) {
