@@ -28,6 +28,16 @@ import (
 // reads only what is stored.
 const badFolder = "../../testdata/migration/bad"
 
+const corpusReadme = `# Malformed inputs
+
+One folder per case, named document/case. expected.csv says what must be reported of each: the file, the row
+(the header is row 1; 0 means the whole file), the column or the XML path, the code, and how many
+good rows go on. A row of 0 in GoodRows means that nothing of the file is used.
+
+Written by "go test ./migration/document -run BadCorpus -update"; a 200 MB zip bomb is not
+stored but made by its test. All data is invented.
+`
+
 var expectedHeader = []string{"Case", "Document", "File", "Row", "Column", "Code", "GoodRows"}
 
 type expectation struct {
@@ -567,6 +577,7 @@ func writeCorpus(t *testing.T, w *world) {
 		}
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(badFolder, "expected.csv"), grid(table).bytes(t), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(badFolder, "README.md"), []byte(corpusReadme), 0o644))
 }
 
 // TestBadCorpus reads every stored case and compares what is reported with what the table says.

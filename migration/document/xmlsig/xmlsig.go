@@ -12,9 +12,10 @@
 //	  <ds:SignatureValue/>                                          r || s, 32 octets each (RFC 4050, 3.3)
 //	  <ds:KeyInfo><ds:X509Data><ds:X509IssuerSerial/>
 //
-// Canonical form and digests are goxmldsig's. Two things that it does not do are added around it:
-// its ECDSA signature values are ASN.1 where the standard wants r || s, and its KeyInfo carries
-// a certificate where the profile wants issuer and serial number.
+// The canonical form, and the signature element when signing, are goxmldsig's. Around it is what it does
+// not do: its ECDSA signature values are ASN.1 where the standard wants r || s, its KeyInfo carries
+// a certificate where the profile wants issuer and serial number, and its verifier stops at a
+// thousand elements, which is a file of a dozen homes.
 //
 // Verifying takes this profile and nothing else, so a document cannot choose weaker
 // algorithms, sign only a part, or carry a second signature. What it gives back is the content that was
@@ -25,6 +26,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
@@ -110,25 +112,46 @@ func Verify(document []byte, lookup Lookup, now time.Time) (signed []byte, by *x
 	case by.KeyUsage&x509.KeyUsageDigitalSignature == 0:
 		return nil, nil, fmt.Errorf("%w: certificate %s is not for signing", ErrSignature, serial)
 	}
-	// What the library cannot read is turned into what it can: neither part is under the signature.
-	value := child(sig, "SignatureValue")
-	der, err := toASN1(value.Text())
+	value, err := signatureValue(text(sig, "SignatureValue"))
 	if err != nil {
 		return nil, nil, err
 	}
-	value.SetText(base64.StdEncoding.EncodeToString(der))
-	sig.RemoveChild(child(sig, "KeyInfo"))
-	ctx := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{by}})
-	ctx.Clock = dsig.NewFakeClockAt(now)
-	content, err := ctx.Validate(root)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	key, ok := by.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: certificate %s has no ECDSA key", ErrSignature, serial)
 	}
-	out := etree.NewDocument()
-	out.SetRoot(content)
-	out.WriteSettings = etree.WriteSettings{CanonicalEndTags: true, CanonicalText: true, CanonicalAttrVal: true}
-	signed, err = out.WriteToBytes()
-	return signed, by, err
+	// Cut out of its place, SignedInfo loses the declaration of its prefix, which stands further up.
+	info := child(sig, "SignedInfo").Copy()
+	info.CreateAttr(strings.TrimSuffix("xmlns:"+info.Space, ":"), dsig.Namespace)
+	canonical, err := canonicalise(info)
+	if err != nil {
+		return nil, nil, err
+	}
+	sum := sha256.Sum256(canonical)
+	if !ecdsa.Verify(key, sum[:], value.R, value.S) {
+		return nil, nil, fmt.Errorf("%w: the signature value is not that of %s over SignedInfo", ErrSignature, by.Subject.CommonName)
+	}
+	want, err := base64.StdEncoding.DecodeString(text(sig, "SignedInfo", "Reference", "DigestValue"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: DigestValue is not base64", ErrSignature)
+	}
+	root.RemoveChild(sig)
+	if signed, err = canonicalise(root); err != nil {
+		return nil, nil, err
+	}
+	if sum := sha256.Sum256(signed); !bytes.Equal(sum[:], want) {
+		return nil, nil, fmt.Errorf("%w: the content was changed after it was signed", ErrSignature)
+	}
+	return signed, by, nil
+}
+
+// canonicalise gives the exclusive canonical form; it changes the tree.
+func canonicalise(e *etree.Element) ([]byte, error) {
+	b, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList("").Canonicalize(e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: canonical form: %w", ErrSignature, err)
+	}
+	return b, nil
 }
 
 // profile finds the signature and holds it against the profile.
@@ -152,8 +175,8 @@ func profile(root *etree.Element) (*etree.Element, error) {
 	}
 	var fault error
 	walk(sig, func(e *etree.Element) {
-		if e.NamespaceURI() != dsig.Namespace && fault == nil {
-			_, fault = bad("element %s in the signature is not of the XML signature namespace", clip(e.FullTag()))
+		if (e.NamespaceURI() != dsig.Namespace || e.Space != sig.Space) && fault == nil {
+			_, fault = bad("element %s in the signature is not of the XML signature namespace, or not of its prefix", clip(e.FullTag()))
 		}
 	})
 	if fault != nil {
@@ -269,12 +292,12 @@ func (s rawSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts)
 	return out, nil
 }
 
-func toASN1(value string) ([]byte, error) {
+func signatureValue(value string) (pair, error) {
 	raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
 	if err != nil || len(raw) != 2*half {
-		return nil, fmt.Errorf("%w: the signature value must be %d octets in base64", ErrSignature, 2*half)
+		return pair{}, fmt.Errorf("%w: the signature value must be %d octets in base64", ErrSignature, 2*half)
 	}
-	return asn1.Marshal(pair{new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:])})
+	return pair{new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:])}, nil
 }
 
 func clip(s string) string {
