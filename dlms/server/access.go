@@ -113,7 +113,8 @@ func (c *Call) do(arg, dst []byte) ([]byte, error) {
 	return dst, err
 }
 
-// protected checks that the request carried the protection an attribute or method needs, and notes what its reply needs.
+// protected checks that the request carried the protection an attribute or method needs, and notes what its reply
+// needs.
 func (c *Call) protected(r Rights) error {
 	if c.assoc == nil {
 		return nil

@@ -6,8 +6,8 @@ import (
 	"smets1/dlms/cosem"
 )
 
-// access serves one ACCESS request: its parts in order. With break-on-error the parts after the first that fails are not tried and
-// answer other-reason (recalled).
+// access serves one ACCESS request: its parts in order. With break-on-error the parts after the first that fails are
+// not tried and answer other-reason (recalled).
 func (a *association) access(p apdu.AccessRequest, dst []byte) []byte {
 	var (
 		response = apdu.AccessResponse{InvokeID: p.InvokeID, HasTime: p.HasTime, Time: p.Time}

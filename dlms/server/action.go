@@ -60,8 +60,8 @@ func (a *association) callList(id apdu.InvokeID, methods apdu.MethodList, data a
 // actionHead is result, presence and choice before the data of a successful call.
 const actionHead = 3
 
-// endAction cuts a long reply, from raw on, into blocks: of one call the returned Data (only a success is long), of a list the responses with
-// their count (recalled).
+// endAction cuts a long reply, from raw on, into blocks: of one call the returned Data (only a success is long), of a
+// list the responses with their count (recalled).
 func (a *association) endAction(id apdu.InvokeID, dst []byte, start, raw int) []byte {
 	if !id.Confirmed() {
 		return dst[:start]

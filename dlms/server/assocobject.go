@@ -43,7 +43,8 @@ func (m *Model) addAssociationObjects() error {
 	return nil
 }
 
-// associationObject declares a class 15 object. which finds the association it shows; whose says which associations have rights on it.
+// associationObject declares a class 15 object. which finds the association it shows; whose says which associations
+// have rights on it.
 func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *association), whose func(int) bool) *Object {
 	grant := func(a Access, also func(*Association) bool) (r Rights) {
 		for i := range m.assocs {
@@ -161,7 +162,8 @@ func (c *Call) changeSecret(index int, raw []byte) error {
 	return nil
 }
 
-// appendOID appends a context or mechanism name as its structure {2, 16, 756, 5, 8, arc, id} (verified against independent servers).
+// appendOID appends a context or mechanism name as its structure {2, 16, 756, 5, 8, arc, id} (verified against
+// independent servers).
 func appendOID(b []byte, arc, id uint8) []byte {
 	b = axdr.AppendStructureHeader(b, 7)
 	b = axdr.AppendUint8(b, 2)

@@ -7,9 +7,9 @@ import (
 	"smets1/dlms/cosem"
 )
 
-// The functions of this file declare objects of the common classes, so that a meter type is a list of calls.
-// Attribute and method numbers, and types, are those of the Blue Book (IEC 62056-6-2; recalled, the most used verified against independent servers).
-// Where a type of meter differs, the returned Object is an ordinary value to change.
+// The functions of this file declare objects of the common classes, so that a meter type is a list of calls. Attribute
+// and method numbers, and types, are those of the Blue Book (IEC 62056-6-2; recalled, the most used verified against
+// independent servers). Where a type of meter differs, the returned Object is an ordinary value to change.
 
 // Value declares the value of an object: type, rights, getter and setter.
 type Value struct {
@@ -105,7 +105,8 @@ type ClockConfig struct {
 	SetTime func(*Call, axdr.DateTime) error
 	// Shift is called for method 6, within ±900 s. Nil refuses it.
 	Shift func(*Call, time.Duration) error
-	// Zone is local time's offset from UTC without daylight saving, as attribute 3 has it: minutes from local time to UTC.
+	// Zone is local time's offset from UTC without daylight saving, as attribute 3 has it: minutes from local time to
+	// UTC.
 	Zone int16
 	// Begin and End of daylight saving, patterns. The zero value is unspecified.
 	Begin, End axdr.DateTime
@@ -113,7 +114,8 @@ type ClockConfig struct {
 	Deviation int8
 	// DaylightSaving tells that it is enabled.
 	DaylightSaving bool
-	// Base of the clock (attribute 9): 0 not defined, 1 internal crystal, 2 mains 50 Hz, 3 mains 60 Hz, 4 GPS, 5 radio. Zero is shown as 1.
+	// Base of the clock (attribute 9): 0 not defined, 1 internal crystal, 2 mains 50 Hz, 3 mains 60 Hz, 4 GPS, 5 radio.
+	// Zero is shown as 1.
 	Base uint8
 }
 
@@ -195,8 +197,8 @@ type Script struct {
 	Actions []Action
 }
 
-// ScriptTable declares class 9. Read in access shows the scripts, Write lets method 1 run them; each action is made as the device itself. A
-// failing action ends the script with its result; what came before stays done (recalled).
+// ScriptTable declares class 9. Read in access shows the scripts, Write lets method 1 run them; each action is made as
+// the device itself. A failing action ends the script with its result; what came before stays done (recalled).
 func ScriptTable(name cosem.OBIS, access Rights, scripts []Script) Object {
 	list := axdr.Array()
 	for _, s := range scripts {
@@ -356,7 +358,8 @@ func AutoConnect(name cosem.OBIS, c AutoConnectConfig) Object {
 	}
 }
 
-// CalendarCells are the encoded attributes of an activity calendar: name, seasons, weeks and days, active and passive, and the activation time.
+// CalendarCells are the encoded attributes of an activity calendar: name, seasons, weeks and days, active and passive,
+// and the activation time.
 type CalendarCells struct {
 	Active, Passive [4][]byte
 	Activation      []byte
@@ -365,8 +368,9 @@ type CalendarCells struct {
 // Activate makes the passive calendar active.
 func (c *CalendarCells) Activate() { c.Active = c.Passive }
 
-// ActivityCalendar declares class 20. Write in access covers the passive calendar, its activation time and method 1; the active one is read-only.
-// changed, if not nil, is called after any change; activation at its time is the device's to do.
+// ActivityCalendar declares class 20. Write in access covers the passive calendar, its activation time and method 1;
+// the active one is read-only. changed, if not nil, is called after any change; activation at its time is the device's
+// to do.
 func ActivityCalendar(name cosem.OBIS, access Rights, of func(*Call) *CalendarCells, changed func(*Call)) Object {
 	ro := only(access, ^Write)
 	types := [4]axdr.Tag{axdr.TagOctetString, axdr.TagArray, axdr.TagArray, axdr.TagArray}
@@ -402,7 +406,8 @@ func ActivityCalendar(name cosem.OBIS, access Rights, of func(*Call) *CalendarCe
 	return o
 }
 
-// SpecialDays declares class 11: one cell holds the encoded array. Methods 1 (insert) and 2 (delete) are declared and refused; write the table.
+// SpecialDays declares class 11: one cell holds the encoded array. Methods 1 (insert) and 2 (delete) are declared and
+// refused; write the table.
 func SpecialDays(name cosem.OBIS, access Rights, cell func(*Call) *[]byte) Object {
 	return Object{
 		Class: cosem.ClassSpecialDays, Instance: name,
@@ -411,7 +416,8 @@ func SpecialDays(name cosem.OBIS, access Rights, cell func(*Call) *[]byte) Objec
 	}
 }
 
-// SingleActionSchedule declares class 22: what it executes is fixed, when is the device's state, an encoded array of structure {time, date}.
+// SingleActionSchedule declares class 22: what it executes is fixed, when is the device's state, an encoded array of
+// structure {time, date}.
 func SingleActionSchedule(name cosem.OBIS, access Rights, script cosem.OBIS, selector uint16, times func(*Call) *[]byte) Object {
 	ro := only(access, ^Write)
 	return Object{
@@ -448,7 +454,8 @@ func SAPAssignment(access Rights, list func(*Call) []SAP) Object {
 	}
 }
 
-// LogicalDeviceName declares the mandatory Data 0-0:42.0.0.255: up to 16 characters, the first three the manufacturer's FLAG id.
+// LogicalDeviceName declares the mandatory Data 0-0:42.0.0.255: up to 16 characters, the first three the manufacturer's
+// FLAG id.
 func LogicalDeviceName(access Rights, name func(*Call) string) Object {
 	return Data(cosem.OBIS{0, 0, 42, 0, 0, 255}, Value{Access: only(access, ^Write), Get: Text(name)})
 }

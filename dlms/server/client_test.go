@@ -17,7 +17,8 @@ import (
 	"smets1/dlms/server/ctt"
 )
 
-// client is the least client there can be: it talks to a device directly, and fails the test on what it does not expect.
+// client is the least client there can be: it talks to a device directly, and fails the test on what it does not
+// expect.
 type client struct {
 	t      testing.TB
 	d      *server.Device

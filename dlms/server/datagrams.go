@@ -7,8 +7,8 @@ import (
 	"smets1/dlms/wrapper"
 )
 
-// Datagrams serves wrapper units that come one a datagram (UDP). There is no connection: the owner calls [Device.Sweep] to end associations of
-// clients that fell silent.
+// Datagrams serves wrapper units that come one a datagram (UDP). There is no connection: the owner calls [Device.Sweep]
+// to end associations of clients that fell silent.
 type Datagrams struct {
 	cfg  StreamConfig
 	send func(link uint64, datagram []byte)
@@ -18,7 +18,8 @@ type Datagrams struct {
 
 var _ Replier = (*Datagrams)(nil)
 
-// NewDatagrams makes one. send is called for each datagram to a remote address, named by the link id that came with its request; the bytes are valid during the call.
+// NewDatagrams makes one. send is called for each datagram to a remote address, named by the link id that came with its
+// request; the bytes are valid during the call.
 func NewDatagrams(c StreamConfig, send func(link uint64, datagram []byte)) *Datagrams {
 	c = c.withDefaults()
 	return &Datagrams{cfg: c, send: send, desk: desk[route]{host: c.Host, forward: c.Forward, max: c.MaxPending}}

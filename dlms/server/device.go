@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Peer is who sent an APDU: the link it came over and the client's SAP on it. Link ids are the owner's to choose; two links that are up at the same time
-// have different ones.
+// Peer is who sent an APDU: the link it came over and the client's SAP on it. Link ids are the owner's to choose; two
+// links that are up at the same time have different ones.
 type Peer struct {
 	Link   uint64
 	Client uint16
@@ -15,7 +15,8 @@ type Peer struct {
 	Single bool
 }
 
-// Device is one logical device. Its exported fields are set before the first call to Serve. It is not safe for concurrent use.
+// Device is one logical device. Its exported fields are set before the first call to Serve. It is not safe for
+// concurrent use.
 type Device struct {
 	// Model of the device. Required.
 	Model *Model
@@ -45,7 +46,8 @@ func (d *Device) DisconnectPeer(p Peer) { d.drop(func(a *association) bool { ret
 // DropAll drops every association: the device lost its power.
 func (d *Device) DropAll() { d.assocs = nil }
 
-// Sweep drops the associations nothing was heard from since the given time: for links without a connection, such as UDP.
+// Sweep drops the associations nothing was heard from since the given time: for links without a connection, such as
+// UDP.
 func (d *Device) Sweep(idleSince time.Time) {
 	d.drop(func(a *association) bool { return a.lastUsed.Before(idleSince) })
 }
@@ -83,7 +85,8 @@ func (d *Device) opened(index int) *association {
 	return nil
 }
 
-// specFor chooses the declaration an AARQ means: by client SAP, then mechanism. known tells whether the client SAP is known at all.
+// specFor chooses the declaration an AARQ means: by client SAP, then mechanism. known tells whether the client SAP is
+// known at all.
 func (m *Model) specFor(client uint16, fits func(*Association) bool) (index int, known bool) {
 	index = -1
 	for i := range m.assocs {

@@ -13,8 +13,8 @@ import (
 	"smets1/dlms/server/ctt"
 )
 
-// FuzzServe sends two hostile APDUs into a plain and a ciphered association and over a stream: nothing panics, memory stays bounded, and
-// the next good request, in a new association if theirs ended one, is served.
+// FuzzServe sends two hostile APDUs into a plain and a ciphered association and over a stream: nothing panics, memory
+// stays bounded, and the next good request, in a new association if theirs ended one, is served.
 func FuzzServe(f *testing.F) {
 	m := ctt.NewReference(0)
 	x := newClient(f, m, m.Management(), 1)

@@ -15,8 +15,9 @@ const gbtHeader = 6
 // maxBlocks is how many blocks have numbers.
 const maxBlocks = 0xFFFF
 
-// outBlocks is a reply that goes out by general block transfer (IEC 62056-5-3; the exchange of window 1 verified against independent programs,
-// streaming and recovery recalled). Block n carries the bytes from (n-1)×chunk on, so that any block can be sent again.
+// outBlocks is a reply that goes out by general block transfer (IEC 62056-5-3; the exchange of window 1 verified
+// against independent programs, streaming and recovery recalled). Block n carries the bytes from (n-1)×chunk on, so
+// that any block can be sent again.
 type outBlocks struct {
 	buf    []byte
 	chunk  int
@@ -73,7 +74,8 @@ func (o *outBlocks) next(a *association, dst []byte) []byte {
 	return dst
 }
 
-// acknowledge takes the client's last block in sequence: what follows it is sent again. False when that is no block of this transfer.
+// acknowledge takes the client's last block in sequence: what follows it is sent again. False when that is no block of
+// this transfer.
 func (o *outBlocks) acknowledge(ack uint16, window uint8) bool {
 	if int(ack) >= o.due {
 		return false

@@ -103,8 +103,8 @@ func useOf(k apdu.KeyInfo) security.KeyUse {
 	return security.UseGUEK
 }
 
-// newTransaction takes a transaction id that, read as a big-endian number, exceeds the last one of the association (ours: the standard only
-// asks that they differ, and remembering the last is what a meter can afford).
+// newTransaction takes a transaction id that, read as a big-endian number, exceeds the last one of the association
+// (ours: the standard only asks that they differ, and remembering the last is what a meter can afford).
 func (a *association) newTransaction(id []byte) bool {
 	id = bytes.TrimLeft(id, "\x00")
 	if len(id) < len(a.lastTransaction) || len(id) == len(a.lastTransaction) && bytes.Compare(id, a.lastTransaction) <= 0 {

@@ -8,8 +8,8 @@ import (
 	"smets1/dlms/security"
 )
 
-// replyToHLS checks the client's answer to our challenge and appends ours to the client's. A wrong answer ends the association, so that each guess
-// costs an AARQ with a new challenge.
+// replyToHLS checks the client's answer to our challenge and appends ours to the client's. A wrong answer ends the
+// association, so that each guess costs an AARQ with a new challenge.
 func (a *association) replyToHLS(now time.Time, arg, dst []byte) ([]byte, error) {
 	r := axdr.NewReader(arg)
 	answer := r.OctetString()
@@ -52,7 +52,8 @@ func (a *association) replyToHLS(now time.Time, arg, dst []byte) ([]byte, error)
 	return axdr.AppendOctetString(dst, f), nil
 }
 
-// verifyGMAC checks the answer under the set the AARQ was ciphered with or, after a plain AARQ, under each set that opens the device.
+// verifyGMAC checks the answer under the set the AARQ was ciphered with or, after a plain AARQ, under each set that
+// opens the device.
 func (a *association) verifyGMAC(now time.Time, h *security.Handshake, answer []byte) bool {
 	s := a.device.Security
 	var buf [4]KeyVersion

@@ -47,14 +47,15 @@ type Forwarded struct {
 
 // Forwarder hands requests with a gateway prefix to the devices behind this one.
 type Forwarder interface {
-	// Forward takes a request. Each is answered once, with [Replier.Reply] on Forwarded.From: at once or any time later. One that is never answered is
-	// forgotten when the link ends, or when too many wait.
+	// Forward takes a request. Each is answered once, with [Replier.Reply] on Forwarded.From: at once or any time
+	// later. One that is never answered is forgotten when the link ends, or when too many wait.
 	Forward(now time.Time, r Forwarded)
 }
 
 // Replier is an adaptor that waits for replies of forwarded requests.
 type Replier interface {
-	// Reply sends the reply, which gets the prefix. An empty APDU ends the request without a word. It fails with ErrStale if the request is not waited for.
+	// Reply sends the reply, which gets the prefix. An empty APDU ends the request without a word. It fails with
+	// ErrStale if the request is not waited for.
 	Reply(now time.Time, t Token, apdu []byte) error
 }
 
@@ -91,7 +92,8 @@ func (d *desk[R]) device(sap uint16) *Device {
 	return dev
 }
 
-// gateway deals with a request that has a gateway prefix. done tells that it was; the reply to give at once, if there is one, is in dst.
+// gateway deals with a request that has a gateway prefix. done tells that it was; the reply to give at once, if there
+// is one, is in dst.
 func (d *desk[R]) gateway(now time.Time, from Replier, link uint64, client, server uint16, request []byte, route R, dst []byte) (reply []byte, done bool) {
 	if len(request) == 0 || apdu.Tag(request[0]) != apdu.TagGatewayRequest {
 		return dst, false

@@ -45,12 +45,14 @@ type ImageBank interface {
 	Initiate(now time.Time, id []byte, size uint32) error
 	// Block stores one block. data aliases the request.
 	Block(now time.Time, number uint32, data []byte) error
-	// Verify and Activate start (or do) their work. cosem.ActionTemporaryFailure tells that it goes on; the client then polls the status.
+	// Verify and Activate start (or do) their work. cosem.ActionTemporaryFailure tells that it goes on; the client then
+	// polls the status.
 	Verify(now time.Time) error
 	Activate(now time.Time) error
 }
 
-// ImageTransfer declares class 18 at 0-0:44.0.0.255. Read in access shows the attributes, Write lets the four methods run.
+// ImageTransfer declares class 18 at 0-0:44.0.0.255. Read in access shows the attributes, Write lets the four methods
+// run.
 func ImageTransfer(access Rights, of func(*Call) ImageBank) Object {
 	ro, run := only(access, ^Write), executeForWriters(access)
 	enabled := func(f func(*Call, []byte) error) Do {
@@ -116,7 +118,8 @@ func ImageTransfer(access Rights, of func(*Call) ImageBank) Object {
 	}
 }
 
-// Bank is an [ImageBank] in memory: blocks in any order, each as often as sent; an image is held only from initiate to activation.
+// Bank is an [ImageBank] in memory: blocks in any order, each as often as sent; an image is held only from initiate to
+// activation.
 type Bank struct {
 	// Size of a block. Zero is 200.
 	Size uint32

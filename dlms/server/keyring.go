@@ -30,8 +30,8 @@ type KeyringConfig struct {
 	Window time.Duration
 	// FirstTx is the first counter sent. Zero means 1. After a restart it is the value last given to Reserve.
 	FirstTx uint32
-	// Reserve is called before send counters below upTo are used, to make upTo durable. An error stops the sending. Nil keeps
-	// nothing.
+	// Reserve is called before send counters below upTo are used, to make upTo durable. An error stops the sending. Nil
+	// keeps nothing.
 	Reserve func(v KeyVersion, upTo uint32) error
 	// Changed is called after keys, secrets or policy changed. Nil is no call.
 	Changed func()
@@ -135,7 +135,8 @@ func (k *Keyring) NextTx(v KeyVersion) (uint32, error) {
 	return s.tx.NextForRekey()
 }
 
-// PeekTx is the counter the current set would send next; the public invocation counter object shows the client's side, see RxExpected.
+// PeekTx is the counter the current set would send next; the public invocation counter object shows the client's side,
+// see RxExpected.
 func (k *Keyring) PeekTx() uint32 { return k.current.tx.Peek() }
 
 // RxExpected is the lowest acceptable counter.
@@ -162,7 +163,8 @@ func (k *Keyring) RxAccept(id RxID, ic uint32) {
 	k.rx = append(k.rx, rxSlot{id: id, rc: security.NewReceiveCounter(ic + 1)})
 }
 
-// RxHighest is the highest counter seen from any sender under the current set, and 0 before the first: what the invocation counter object 0-0:43.1.0 shows.
+// RxHighest is the highest counter seen from any sender under the current set, and 0 before the first: what the
+// invocation counter object 0-0:43.1.0 shows.
 func (k *Keyring) RxHighest() uint32 {
 	var top uint32
 	for i := range k.rx {
@@ -185,7 +187,8 @@ func (k *Keyring) Activate(p Policy) error {
 	return nil
 }
 
-// Transfer takes new keys: at once, or staged if the keyring has a window. A second transfer within a window replaces what was staged.
+// Transfer takes new keys: at once, or staged if the keyring has a window. A second transfer within a window replaces
+// what was staged.
 func (k *Keyring) Transfer(now time.Time, v KeyVersion, updates []KeyUpdate) (func(), error) {
 	from := k.slot(now, v)
 	if from == nil {
@@ -238,7 +241,8 @@ func (k *Keyring) Change(now time.Time) (s ChangeState, left time.Duration, curr
 // Window for commits.
 func (k *Keyring) Window() time.Duration { return k.cfg.Window }
 
-// Commit makes the staged set current and drops the old one. v is the set under which it was asked for: only the staged set itself may.
+// Commit makes the staged set current and drops the old one. v is the set under which it was asked for: only the staged
+// set itself may.
 func (k *Keyring) Commit(now time.Time, v KeyVersion) error {
 	s := k.stagedAt(now)
 	if s == nil || s.version != v {
@@ -259,7 +263,8 @@ func (k *Keyring) Revert() {
 	}
 }
 
-// PowerCut does what a loss of power does: the staged set is gone. Associations are the device's to drop, see [Device.DropAll].
+// PowerCut does what a loss of power does: the staged set is gone. Associations are the device's to drop, see
+// [Device.DropAll].
 func (k *Keyring) PowerCut() { k.Revert() }
 
 // Opened is told by the device that an association runs under a set.

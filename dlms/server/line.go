@@ -132,7 +132,8 @@ func (l *Line) serve(now time.Time, e hdlc.Event) {
 	l.buf = shrink(l.buf)
 }
 
-// unnumbered serves a request that came in an UI frame, for which there is no reply: one device, or with a broadcast address all the host lists.
+// unnumbered serves a request that came in an UI frame, for which there is no reply: one device, or with a broadcast
+// address all the host lists.
 func (l *Line) unnumbered(now time.Time, e hdlc.Event) {
 	p := l.peer(e.Peer)
 	if !e.Peer.Server.IsBroadcast() {

@@ -21,7 +21,8 @@ const (
 	Execute   = cosem.AccessCall
 )
 
-// Rights holds the access of each association of a model, by its index in [Config.Associations]. The zero value is no access for anybody.
+// Rights holds the access of each association of a model, by its index in [Config.Associations]. The zero value is no
+// access for anybody.
 type Rights [MaxAssociations]Access
 
 // All gives the same access to every association.
@@ -33,21 +34,23 @@ func All(a Access) Rights {
 	return r
 }
 
-// Getter appends the value of an attribute, as one encoded A-XDR Data, to dst. An error that is (or wraps) a [cosem.Result]
-// becomes that result; any other error becomes other-reason (250).
+// Getter appends the value of an attribute, as one encoded A-XDR Data, to dst. An error that is (or wraps) a
+// [cosem.Result] becomes that result; any other error becomes other-reason (250).
 type Getter func(c *Call, dst []byte) ([]byte, error)
 
-// Setter takes the value of an attribute: raw is exactly one well-formed Data of the attribute's type. It aliases the request and must be copied to
-// be kept. Errors as for Getter. A setter that returns an error has changed nothing.
+// Setter takes the value of an attribute: raw is exactly one well-formed Data of the attribute's type. It aliases the
+// request and must be copied to be kept. Errors as for Getter. A setter that returns an error has changed nothing.
 type Setter func(c *Call, raw []byte) error
 
-// Do runs a method. arg is exactly one well-formed Data, nil when the request had none. It appends the return parameter, if there is one,
-// to dst. Errors: a [cosem.ActionResult] is sent as it is, any other error becomes other-reason.
+// Do runs a method. arg is exactly one well-formed Data, nil when the request had none. It appends the return
+// parameter, if there is one, to dst. Errors: a [cosem.ActionResult] is sent as it is, any other error becomes
+// other-reason.
 type Do func(c *Call, arg, dst []byte) ([]byte, error)
 
 // Attr declares an attribute.
 type Attr struct {
-	// ID is the attribute number, from 2 upwards; 1 (logical name) is supplied by the model. Negative numbers are the manufacturer's.
+	// ID is the attribute number, from 2 upwards; 1 (logical name) is supplied by the model. Negative numbers are the
+	// manufacturer's.
 	ID int8
 	// Type is the tag a written value must have. Zero (null-data) accepts any type.
 	Type axdr.Tag
@@ -57,7 +60,8 @@ type Attr struct {
 	Get Getter
 	// Set takes a value. Nil makes the attribute unwritable whatever Access says.
 	Set Setter
-	// Selectors are the selective access selectors Get understands; it finds them in Call.Selector and Call.Selection. Others are refused.
+	// Selectors are the selective access selectors Get understands; it finds them in Call.Selector and Call.Selection.
+	// Others are refused.
 	Selectors []int8
 }
 
@@ -76,7 +80,8 @@ type Object struct {
 	Class    cosem.ClassID
 	Version  uint8
 	Instance cosem.OBIS
-	// NameAccess is the access to attribute 1, the logical name. Zero gives read to each association with any right on the object.
+	// NameAccess is the access to attribute 1, the logical name. Zero gives read to each association with any right on
+	// the object.
 	NameAccess Rights
 	Attrs      []Attr
 	Methods    []Method
@@ -137,13 +142,14 @@ type Config struct {
 	Name string
 	// Associations clients may open, at most [MaxAssociations]. Their order gives the indices of [Rights].
 	Associations []Association
-	// Objects of the logical device. The objects of the current association (0-0:40.0.0.255) and of each declared association with an
-	// Instance (class 15) are added by NewModel and need not be listed.
+	// Objects of the logical device. The objects of the current association (0-0:40.0.0.255) and of each declared
+	// association with an Instance (class 15) are added by NewModel and need not be listed.
 	Objects []Object
 	// AssociationVersion is the version of the class 15 objects (0 to 3), which decides how rights are written in the
 	// object list. Zero is version 0; meters of this generation have 0 to 2.
 	AssociationVersion uint8
-	// MaxOpen is how many associations may be open in one device at once; a further AARQ is refused as transient. Zero is 8.
+	// MaxOpen is how many associations may be open in one device at once; a further AARQ is refused as transient. Zero
+	// is 8.
 	MaxOpen int
 	// MaxTransfer bounds what is collected of a long request and prepared of a long reply, in bytes. Zero is 1 MiB.
 	MaxTransfer int

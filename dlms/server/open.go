@@ -248,8 +248,8 @@ func (a *association) initiateResponse(ciphered bool) ([]byte, error) {
 	return a.seal(apdu.TagInitiateResponse, plain, nil)
 }
 
-// release serves an RLRQ. Where the association requires protection the RLRQ must carry a ciphered InitiateRequest, for anybody could
-// end it otherwise; one that does not is refused and changes nothing.
+// release serves an RLRQ. Where the association requires protection the RLRQ must carry a ciphered InitiateRequest, for
+// anybody could end it otherwise; one that does not is refused and changes nothing.
 func (d *Device) release(now time.Time, a *association, b, dst []byte) []byte {
 	q, n, err := acse.ParseRLRQ(b)
 	if err = whole(b, n, err); err != nil {

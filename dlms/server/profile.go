@@ -12,12 +12,13 @@ import (
 // Column is a capture object of a profile.
 type Column = cosem.CaptureObject
 
-// Rows are the entries of a profile, in the order they are read: for a FIFO profile the oldest first. They may be computed on demand.
+// Rows are the entries of a profile, in the order they are read: for a FIFO profile the oldest first. They may be
+// computed on demand.
 type Rows interface {
 	// Len is the number of entries in use.
 	Len(c *Call) int
-	// Time an entry was captured, for selection by the clock column and for finding it by halving: times grow with i (or, in a
-	// LIFO profile, fall).
+	// Time an entry was captured, for selection by the clock column and for finding it by halving: times grow with i
+	// (or, in a LIFO profile, fall).
 	Time(c *Call, i int) time.Time
 	// Append appends the value of one column of one entry, as one encoded Data.
 	Append(c *Call, i, column int, dst []byte) ([]byte, error)
@@ -47,8 +48,8 @@ type ProfileConfig struct {
 	Zone *time.Location
 	// Reset and Capture are methods 1 and 2.
 	Reset, Capture Method
-	// Restrictors are further objects a range may be asked by, beside the captured ones: an attribute whose range is given in seconds since
-	// 2000-01-01 (GBCS uses Data 0-0:94.44.100.255; published there).
+	// Restrictors are further objects a range may be asked by, beside the captured ones: an attribute whose range is
+	// given in seconds since 2000-01-01 (GBCS uses Data 0-0:94.44.100.255; published there).
 	Restrictors []cosem.Attribute
 }
 
@@ -208,7 +209,8 @@ func (p *ProfileConfig) timeRange(c *Call, rows Rows, from, to []byte) (lo, hi i
 // epoch2000 is the start of GBCS's seconds (published there).
 var epoch2000 = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// instant reads a limit of a range: a date-time, or seconds since 2000. open means no limit: a date-time that is not specified, or null.
+// instant reads a limit of a range: a date-time, or seconds since 2000. open means no limit: a date-time that is not
+// specified, or null.
 func (p *ProfileConfig) instant(raw []byte) (t time.Time, open bool, err error) {
 	r := axdr.NewReader(raw)
 	switch tag, _ := r.NextTag(); tag {

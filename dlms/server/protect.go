@@ -8,7 +8,8 @@ import (
 	"smets1/dlms/security"
 )
 
-// Refusals of requests whose protection is wrong. They are sent in clear: what cannot be opened gives no key to answer under.
+// Refusals of requests whose protection is wrong. They are sent in clear: what cannot be opened gives no key to answer
+// under.
 var (
 	refuseProtection = apdu.Exception{State: apdu.StateServiceNotAllowed, Service: apdu.ServiceOperationNotPossible}
 	refuseDecipher   = apdu.Exception{State: apdu.StateServiceNotAllowed, Service: apdu.ServiceDecipheringError}
@@ -28,7 +29,8 @@ func (a *association) policy() Policy {
 	return a.spec.Policy | a.device.Security.Policy()
 }
 
-// unprotect opens a request. The plain APDU aliases b or the association's buffer. A refusal means that nothing of the request may be used.
+// unprotect opens a request. The plain APDU aliases b or the association's buffer. A refusal means that nothing of the
+// request may be used.
 func (a *association) unprotect(now time.Time, b []byte) ([]byte, *apdu.Exception) {
 	a.request = request{}
 	var base security.Protection
@@ -129,7 +131,8 @@ func (a *association) openContent(now time.Time, content []byte, dedicated bool,
 	return a.plain, protection, nil
 }
 
-// openGlobal deciphers into a.plain under the association's key set or, once that opens the device no longer, under one that does.
+// openGlobal deciphers into a.plain under the association's key set or, once that opens the device no longer, under one
+// that does.
 func (a *association) openGlobal(now time.Time, content []byte) bool {
 	s := a.device.Security
 	if _, ok := s.Keys(now, a.version); ok && a.cipher != nil {
@@ -155,7 +158,8 @@ func (a *association) openGlobal(now time.Time, content []byte) bool {
 	return false
 }
 
-// protect appends the reply to dst as the request was protected, or more where the policy asks for it. Exceptions go in clear.
+// protect appends the reply to dst as the request was protected, or more where the policy asks for it. Exceptions go in
+// clear.
 func (a *association) protect(now time.Time, reply, dst []byte) []byte {
 	if len(reply) == 0 {
 		return dst

@@ -10,7 +10,8 @@ import (
 	"smets1/dlms/security"
 )
 
-// Notification is a push: what a device sends without being asked. The adaptors' Push sends the APDU that [Device.Notification] makes.
+// Notification is a push: what a device sends without being asked. The adaptors' Push sends the APDU that
+// [Device.Notification] makes.
 type Notification struct {
 	InvokeID uint32 // 24 bits
 	// Time stamps it. Zero sends none.

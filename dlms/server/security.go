@@ -16,19 +16,21 @@ type RxID struct {
 	Client    security.SystemTitle
 }
 
-// Security is the security state of one device. The device's model implements it, or uses [Keyring]. Every method is called from within
-// [Device.Serve] and takes effect at once; what must outlive a restart is the implementation's to keep.
+// Security is the security state of one device. The device's model implements it, or uses [Keyring]. Every method is
+// called from within [Device.Serve] and takes effect at once; what must outlive a restart is the implementation's to
+// keep.
 type Security interface {
 	// SystemTitle of the device.
 	SystemTitle() security.SystemTitle
-	// Versions appends the key sets that open the device now, the preferred one first. While a change of keys waits for its commit
-	// there are two, and the AARQ (or the HLS answer) decides which one the association runs under.
+	// Versions appends the key sets that open the device now, the preferred one first. While a change of keys waits for
+	// its commit there are two, and the AARQ (or the HLS answer) decides which one the association runs under.
 	Versions(now time.Time, dst []KeyVersion) []KeyVersion
 	// Keys of a set. False once it does not open the device (any more).
 	Keys(now time.Time, v KeyVersion) (security.KeySet, bool)
 	// Secret of the association with that index in the model: LLS password or HLS secret. The zero Secret fits nothing.
 	Secret(association int) security.Secret
-	// NextTx gives the next invocation counter under the set's keys. It never gives a value twice, across associations and restarts.
+	// NextTx gives the next invocation counter under the set's keys. It never gives a value twice, across associations
+	// and restarts.
 	NextTx(v KeyVersion) (uint32, error)
 	// RxExpected is the lowest counter acceptable from a sender.
 	RxExpected(id RxID) uint32
@@ -47,14 +49,16 @@ type KeyUpdate struct {
 // KeyChanger is a [Security] that takes new keys and policies. [SecuritySetup] needs it.
 type KeyChanger interface {
 	Security
-	// Transfer takes all updates or, with an error, none. v is the set the request's association runs under and under which the reply will still be
-	// protected; the new keys may apply from the call of the returned function on, which Serve makes after the reply is protected.
+	// Transfer takes all updates or, with an error, none. v is the set the request's association runs under and under
+	// which the reply will still be protected; the new keys may apply from the call of the returned function on, which
+	// Serve makes after the reply is protected.
 	Transfer(now time.Time, v KeyVersion, updates []KeyUpdate) (apply func(), err error)
 	// Activate raises the policy.
 	Activate(p Policy) error
 }
 
-// SecretChanger is a [Security] whose LLS passwords and HLS secrets can be replaced (class 15 attribute 7 and method 2).
+// SecretChanger is a [Security] whose LLS passwords and HLS secrets can be replaced (class 15 attribute 7 and method
+// 2).
 type SecretChanger interface {
 	SetSecret(association int, s security.Secret) error
 }
@@ -64,7 +68,8 @@ type Opener interface {
 	Opened(now time.Time, v KeyVersion)
 }
 
-// SigningKeys is a [Security] with asymmetric keys: HLS mechanism 7, general-signing and key agreement of suites 1 and 2.
+// SigningKeys is a [Security] with asymmetric keys: HLS mechanism 7, general-signing and key agreement of suites 1 and
+// 2.
 type SigningKeys interface {
 	// SigningKey of the device.
 	SigningKey() security.SigningKey

@@ -11,11 +11,12 @@ import (
 // maxKeyTransfer bounds the elements of one key_transfer.
 const maxKeyTransfer = 4
 
-// SecuritySetup declares class 64 version 0 at the given name (0-0:43.0.0.255). Read in access shows the attributes, Write lets security_activate and
-// key_transfer run. The device's Security must be a [KeyChanger].
+// SecuritySetup declares class 64 version 0 at the given name (0-0:43.0.0.255). Read in access shows the attributes,
+// Write lets security_activate and key_transfer run. The device's Security must be a [KeyChanger].
 //
-// key_transfer takes an array of structure {key id, key wrapped under the KEK}. Every element is unwrapped and checked before anything changes; the
-// reply is still protected with the keys the request came under (published; verified against independent implementations).
+// key_transfer takes an array of structure {key id, key wrapped under the KEK}. Every element is unwrapped and checked
+// before anything changes; the reply is still protected with the keys the request came under (published; verified
+// against independent implementations).
 func SecuritySetup(name cosem.OBIS, access Rights) Object {
 	ro, run := only(access, ^Write), executeForWriters(access)
 	return Object{
@@ -146,8 +147,9 @@ const ClassKeyChange cosem.ClassID = 8300
 // KeyChangeName is the logical name of the supervised key change (ours).
 var KeyChangeName = cosem.OBIS{0, 128, 43, 0, 0, 255}
 
-// KeyChange declares the supervised key change (ours): keys that key_transfer brought open new associations at once, the old ones do too, until
-// method 1 commits, in an association under the new keys. When the window ends, or method 2 is called, or the power fails, the new keys are dropped.
+// KeyChange declares the supervised key change (ours): keys that key_transfer brought open new associations at once,
+// the old ones do too, until method 1 commits, in an association under the new keys. When the window ends, or method 2
+// is called, or the power fails, the new keys are dropped.
 //
 //	2 state enum: 0 idle, 1 staged, 2 proven      4 seconds remaining, double-long-unsigned
 //	3 window in seconds, double-long-unsigned     5 version of the keys in force, double-long-unsigned
@@ -212,8 +214,8 @@ func KeyChange(access Rights) Object {
 	}
 }
 
-// InvocationCounter declares the Data 0-0:43.1.x.255 from which a client with no security learns the counter it has to exceed: get gives the highest
-// received under the keys in force, as [Keyring.RxHighest] does.
+// InvocationCounter declares the Data 0-0:43.1.x.255 from which a client with no security learns the counter it has to
+// exceed: get gives the highest received under the keys in force, as [Keyring.RxHighest] does.
 func InvocationCounter(x uint8, access Rights, get func(*Call) uint32) Object {
 	return Data(cosem.OBIS{0, 0, 43, 1, x, 255}, Value{Type: axdr.TagUint32, Access: only(access, ^Write), Get: Uint32(get)})
 }

@@ -8,8 +8,8 @@ import (
 	"smets1/dlms/cosem"
 )
 
-// Serve answers one APDU from a peer: the reply is appended to dst, and nothing is where the protocol wants silence. The request is not kept.
-// After a reply, the caller asks [Device.More] for further APDUs until there are none.
+// Serve answers one APDU from a peer: the reply is appended to dst, and nothing is where the protocol wants silence.
+// The request is not kept. After a reply, the caller asks [Device.More] for further APDUs until there are none.
 func (d *Device) Serve(now time.Time, p Peer, request, dst []byte) []byte {
 	if len(request) == 0 {
 		return dst
@@ -43,7 +43,8 @@ func (d *Device) Serve(now time.Time, p Peer, request, dst []byte) []byte {
 	return dst
 }
 
-// More appends a further APDU that follows a reply without a request of its own: the blocks of a streamed general block transfer.
+// More appends a further APDU that follows a reply without a request of its own: the blocks of a streamed general block
+// transfer.
 func (d *Device) More(_ time.Time, p Peer, dst []byte) []byte {
 	if a := d.association(p); a != nil && a.out.streaming() {
 		return a.out.next(a, dst)
@@ -142,7 +143,8 @@ func (a *association) service(now time.Time, b, dst []byte) []byte {
 	return dst
 }
 
-// passThree tells whether b is reply_to_HLS_authentication of the current association, the one thing a pending association may do.
+// passThree tells whether b is reply_to_HLS_authentication of the current association, the one thing a pending
+// association may do.
 func (a *association) passThree(b []byte) bool {
 	p, _, err := apdu.ParseActionRequestNormal(b)
 	return err == nil && p.Method.ID == methodReplyToHLS && p.Method.Class == cosem.ClassAssociationLN &&

@@ -15,7 +15,8 @@ import (
 	"smets1/dlms/server/ctt"
 )
 
-// TestBadInput is the table "what the reference servers answer to bad input", column "ours"; after each row a good request is served.
+// TestBadInput is the table "what the reference servers answer to bad input", column "ours"; after each row a good
+// request is served.
 func TestBadInput(t *testing.T) {
 	const (
 		aarq  = "601DA109060760857405080101BE10040E01000000065F1F0400621E5DFFFF"
@@ -83,7 +84,8 @@ func TestAttributeZero(t *testing.T) {
 	require.True(t, v.Equal(axdr.Structure(axdr.Octets(energy.Instance[:]), axdr.Uint32(123456), axdr.Structure(axdr.Int8(0), axdr.Enum(30)))), "%v", v)
 }
 
-// TestSizes reads the object list and a long profile at many PDU sizes, by service blocks and by general block transfer; no reply exceeds the size.
+// TestSizes reads the object list and a long profile at many PDU sizes, by service blocks and by general block
+// transfer; no reply exceeds the size.
 func TestSizes(t *testing.T) {
 	for _, m := range []struct {
 		name        string

@@ -20,8 +20,8 @@ type Association struct {
 	Name string
 	// Client is the SAP of the client: 0x10 public, 0x01 management. [AnyClient] takes any.
 	Client uint16
-	// Instance is the logical name under which the association stands in the object list (0-0:40.0.1.255 and up). Zero lists it only as the
-	// current association.
+	// Instance is the logical name under which the association stands in the object list (0-0:40.0.1.255 and up). Zero
+	// lists it only as the current association.
 	Instance cosem.OBIS
 	// Mechanism that authenticates the client. Two associations may share a client SAP if their mechanisms differ.
 	Mechanism security.Mechanism
@@ -33,7 +33,8 @@ type Association struct {
 	Policy Policy
 	// Conformance offered. Zero is [DefaultConformance].
 	Conformance cosem.Conformance
-	// MaxPDU is the longest APDU the server receives, and the longest it sends whatever the client could take. Zero is 1024.
+	// MaxPDU is the longest APDU the server receives, and the longest it sends whatever the client could take. Zero is
+	// 1024.
 	MaxPDU uint16
 	// Window is how many blocks of a general block transfer the server takes at once, up to 63. Zero is 1.
 	Window uint8
@@ -51,13 +52,16 @@ type Association struct {
 type Quirks struct {
 	// BlocksUnasked starts block transfer with get though it was not negotiated (Gurux servers do; verified).
 	BlocksUnasked bool
-	// PreferGBT cuts long replies with general block transfer where both that and service blocks were negotiated (Gurux servers do; verified).
+	// PreferGBT cuts long replies with general block transfer where both that and service blocks were negotiated (Gurux
+	// servers do; verified).
 	PreferGBT bool
-	// PlainRelease lets an RLRQ without protection end an association that requires protection (clients that release so are common).
+	// PlainRelease lets an RLRQ without protection end an association that requires protection (clients that release so
+	// are common).
 	PlainRelease bool
 	// SilentUnassociated gives no answer to a service without an association (Gurux Java does; verified).
 	SilentUnassociated bool
-	// HideInaccessible leaves declared attributes and methods without any right out of the object list; the rules list them with access 0.
+	// HideInaccessible leaves declared attributes and methods without any right out of the object list; the rules list
+	// them with access 0.
 	HideInaccessible bool
 }
 

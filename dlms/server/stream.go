@@ -32,8 +32,8 @@ type route struct {
 	client, server uint16
 }
 
-// Stream serves one byte stream of wrapper units: a TCP connection, a ZigBee tunnel. It is sans-I/O: the owner gives it what it reads, writes what
-// Output gives, calls Tick at the Deadline and Close at the end.
+// Stream serves one byte stream of wrapper units: a TCP connection, a ZigBee tunnel. It is sans-I/O: the owner gives it
+// what it reads, writes what Output gives, calls Tick at the Deadline and Close at the end.
 type Stream struct {
 	cfg    StreamConfig
 	dec    wrapper.Decoder

@@ -20,8 +20,9 @@ import (
 	"smets1/dlms/wrapper"
 )
 
-// The transcripts are dialogues between real implementations. Each test gives a model what the recorded server holds, sends what the recorded client
-// sent and compares what comes back byte for byte. What differs on purpose is named where it is skipped.
+// The transcripts are dialogues between real implementations. Each test gives a model what the recorded server holds,
+// sends what the recorded client sent and compares what comes back byte for byte. What differs on purpose is named
+// where it is skipped.
 
 var testStart = time.Date(2024, time.March, 1, 12, 0, 0, 0, time.UTC)
 
@@ -269,7 +270,8 @@ func TestTranscriptHigh(t *testing.T) {
 	replayBlocks(t, d, Peer{Client: 18}, ex)
 }
 
-// replayBlocks plays whole exchanges, fetching block after block: the recorded server cuts its blocks two bytes too long.
+// replayBlocks plays whole exchanges, fetching block after block: the recorded server cuts its blocks two bytes too
+// long.
 func replayBlocks(t *testing.T, d *Device, p Peer, ex []exchange) {
 	t.Helper()
 	for i, e := range ex {
@@ -434,7 +436,8 @@ func TestTranscriptImageTransfer(t *testing.T) {
 		Model: m, Rand: bytes.NewReader(aare.Authentication.Bytes()),
 		Security: NewKeyring(KeyringConfig{Secrets: []security.Secret{security.NewSecret([]byte("Gurux"))}}),
 	}
-	// The recorded server leaves its status at 1 and its bit string's last byte dirty after verify and activate; ours does what the class says.
+	// The recorded server leaves its status at 1 and its bit string's last byte dirty after verify and activate; ours
+	// does what the class says.
 	ours := map[int]string{}
 	verified := false
 	for i, s := range steps {

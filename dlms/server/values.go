@@ -5,7 +5,8 @@ import (
 	"smets1/dlms/cosem"
 )
 
-// Fixed is a getter of a value that never changes. It panics on a value that cannot be encoded, as declarations are code.
+// Fixed is a getter of a value that never changes. It panics on a value that cannot be encoded, as declarations are
+// code.
 func Fixed(v axdr.Value) Getter {
 	b, err := v.AppendBinary(nil)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReference runs every conformance test against this module's own server, with keys changed at once and under supervision.
+// TestReference runs every conformance test against this module's own server, with keys changed at once and under
+// supervision.
 func TestReference(t *testing.T) {
 	for name, window := range map[string]time.Duration{"at once": 0, "supervised": 2 * time.Minute} {
 		t.Run(name, func(t *testing.T) {

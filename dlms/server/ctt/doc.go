@@ -1,13 +1,14 @@
-// Package ctt holds the conformance tests named in the DLMS UA's abstract test suites (data link layer 1001-3, application layer, COSEM and
-// symmetric key security suite 0 1001-6; the names are published, the steps are ours, after the purpose of each) as functions that
-// run against any meter over any transport: the caller describes the meter in a [Target] and supplies links to it.
+// Package ctt holds the conformance tests named in the DLMS UA's abstract test suites (data link layer 1001-3,
+// application layer, COSEM and symmetric key security suite 0 1001-6; the names are published, the steps are ours,
+// after the purpose of each) as functions that run against any meter over any transport: the caller describes the meter
+// in a [Target] and supplies links to it.
 //
 //	for _, c := range ctt.Cases() {
 //		err := c.Run(target)      // nil passed, ErrNotApplicable the meter does not offer it, else what was wrong
 //	}
 //
-// Run executes one case on fresh links. The cases change a meter's state only where their purpose says so, and put it back: Key_Tx restores the
-// keys; SecPol, which cannot be undone, runs only on a Target that allows it.
+// Run executes one case on fresh links. The cases change a meter's state only where their purpose says so, and put it
+// back: Key_Tx restores the keys; SecPol, which cannot be undone, runs only on a Target that allows it.
 //
 // [NewReference] is the meter of this module's own server that the tests are checked with.
 package ctt
@@ -65,14 +66,16 @@ type Target struct {
 	Dial func(client uint16) (Conn, error)
 	// Line opens an HDLC line to the meter. Nil makes the HDLC cases not applicable.
 	Line func() (Line, error)
-	// Server is the upper HDLC address of the management logical device, and Physical its lower one. Zero Server means 1.
+	// Server is the upper HDLC address of the management logical device, and Physical its lower one. Zero Server means
+	// 1.
 	Server, Physical uint16
 
 	// Public is the association without security. Required.
 	Public Credentials
 	// Low is one with a password. Nil makes its cases not applicable.
 	Low *Credentials
-	// Open is a ciphered HLS association without a security policy, Strict one whose policy asks for both protections. Nil ones are not applicable.
+	// Open is a ciphered HLS association without a security policy, Strict one whose policy asks for both protections.
+	// Nil ones are not applicable.
 	Open, Strict *Credentials
 	// Counter is the first invocation counter to send; Cases go on from there. 0 means 1.
 	Counter uint32

@@ -31,7 +31,8 @@ const (
 	digest
 )
 
-// Reference is a meter served by this module in memory: the target the cases are checked with, and a meter for tests and benchmarks.
+// Reference is a meter served by this module in memory: the target the cases are checked with, and a meter for tests
+// and benchmarks.
 type Reference struct {
 	Device  *server.Device
 	Keyring *server.Keyring
