@@ -29,6 +29,14 @@
 // was dropped lapses for want of a commit, and a commit that arrives twice is
 // refused the second time, after which the device is asked.
 //
+// # Limit of a rollback
+//
+// A rollback gives the device keys that were in use before, because their owner
+// knows no others. The gateway's counters under them go on where they were, so no
+// nonce comes twice; but a device begins to count what it receives anew with each
+// set, so what was recorded under those keys could be replayed to it until the
+// gateway has spoken. The gateway does so at once, to prove the set.
+//
 // The class of the change object, 8300, and the supervised window are ours; a
 // device without them takes new keys at once, and the sequence is then the same
 // without the commit.
