@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"smets1/dlms/apdu"
 )
@@ -33,27 +34,29 @@ func (g *gatewayLink) String() string {
 func (g *gatewayLink) Close() error { return g.link.Close() }
 
 func (g *gatewayLink) RoundTrip(ctx context.Context, request []byte) ([]byte, error) {
+	return g.roundTripBy(ctx, nil, request)
+}
+
+// Receive waits for an APDU that the device sends by itself.
+func (g *gatewayLink) Receive(ctx context.Context) ([]byte, error) { return g.receiveBy(ctx, nil) }
+
+func (g *gatewayLink) roundTripBy(ctx context.Context, alarm <-chan time.Time, request []byte) ([]byte, error) {
 	out, err := apdu.GatewayPrefix{NetworkID: g.network, Address: g.address}.AppendBinary(g.out[:0])
 	if err != nil {
 		return nil, err
 	}
 	g.out = append(out, request...)
-	answer, err := g.link.RoundTrip(ctx, g.out)
-	return g.strip(ctx, answer, err)
+	answer, err := sendBy(ctx, alarm, g.link, g.out)
+	return g.strip(ctx, alarm, answer, err)
 }
 
-// Receive waits for an APDU that the device sends by itself.
-func (g *gatewayLink) Receive(ctx context.Context) ([]byte, error) {
-	r, ok := g.link.(Receiver)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	answer, err := r.Receive(ctx)
-	return g.strip(ctx, answer, err)
+func (g *gatewayLink) receiveBy(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
+	answer, err := listenBy(ctx, alarm, g.link)
+	return g.strip(ctx, alarm, answer, err)
 }
 
 // strip takes the prefix off, and passes over answers of other devices: late ones, or pushed.
-func (g *gatewayLink) strip(ctx context.Context, answer []byte, err error) ([]byte, error) {
+func (g *gatewayLink) strip(ctx context.Context, alarm <-chan time.Time, answer []byte, err error) ([]byte, error) {
 	for {
 		if err != nil {
 			return nil, err
@@ -70,10 +73,6 @@ func (g *gatewayLink) strip(ctx context.Context, answer []byte, err error) ([]by
 		case prefix.Response && prefix.NetworkID == g.network && bytes.Equal(prefix.Address, g.address):
 			return answer[n:], nil
 		}
-		r, ok := g.link.(Receiver)
-		if !ok {
-			return nil, fmt.Errorf("client: %v: answer of device %X: %w", g, prefix.Address, ErrLineBroken)
-		}
-		answer, err = r.Receive(ctx)
+		answer, err = listenBy(ctx, alarm, g.link)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
 	"smets1/dlms/security"
+	"smets1/internal/clock"
 )
 
 // Client is an open association. Its methods may be called from several goroutines; operations take turns.
@@ -28,6 +29,7 @@ type Client struct {
 	invoke uint8
 	sent   uint32 // invocation counter of the last ciphered request
 	gbt    uint16 // general blocks that carried the last request
+	alarm  clock.Timer
 
 	// Memory that is used again and again.
 	plain, out, in, whole, blockOut []byte

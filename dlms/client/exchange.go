@@ -11,7 +11,6 @@ import (
 	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
 	"smets1/dlms/security"
-	"smets1/internal/clock"
 )
 
 // maxStale is how many APDUs that do not answer the request may come before the answer.
@@ -158,22 +157,28 @@ func (c *Client) receive(ctx context.Context) ([]byte, error) {
 
 // once is one round trip on the link under Config.Timeout.
 func (c *Client) once(ctx context.Context, out []byte) ([]byte, error) {
-	ctx, cancel := withTimeout(ctx, c.cfg.Clock, c.cfg.Timeout)
-	defer cancel()
-	answer, err := c.link.RoundTrip(ctx, out)
+	alarm := c.setAlarm()
+	defer c.alarm.Stop()
+	answer, err := sendBy(ctx, alarm, c.link, out)
 	return nonEmpty(answer, err)
 }
 
 // listen waits for one APDU on the link under Config.Timeout.
 func (c *Client) listen(ctx context.Context) ([]byte, error) {
-	r, ok := c.link.(Receiver)
-	if !ok {
-		return nil, fmt.Errorf("client: another request's answer came, and the link cannot wait for the right one: %w", ErrLineBroken)
-	}
-	ctx, cancel := withTimeout(ctx, c.cfg.Clock, c.cfg.Timeout)
-	defer cancel()
-	answer, err := r.Receive(ctx)
+	alarm := c.setAlarm()
+	defer c.alarm.Stop()
+	answer, err := listenBy(ctx, alarm, c.link)
 	return nonEmpty(answer, err)
+}
+
+// setAlarm starts the timeout of a request. One timer serves all requests.
+func (c *Client) setAlarm() <-chan time.Time {
+	if c.alarm == nil {
+		c.alarm = c.cfg.Clock.NewTimer(c.cfg.Timeout)
+	} else {
+		c.alarm.Reset(c.cfg.Timeout)
+	}
+	return c.alarm.C()
 }
 
 func nonEmpty(answer []byte, err error) ([]byte, error) {
@@ -181,21 +186,6 @@ func nonEmpty(answer []byte, err error) ([]byte, error) {
 		err = fmt.Errorf("client: an empty answer: %w", ErrProtocol)
 	}
 	return answer, err
-}
-
-// withTimeout is context.WithTimeout on a clock that may not be the machine's.
-func withTimeout(ctx context.Context, clk clock.Clock, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	timer := clk.NewTimer(d)
-	go func() {
-		select {
-		case <-timer.C():
-			cancel(os.ErrDeadlineExceeded)
-		case <-ctx.Done():
-			timer.Stop()
-		}
-	}()
-	return ctx, func() { cancel(context.Canceled) }
 }
 
 // generalBlocks puts an answer together that comes by general block transfer; any other is returned as it is. Our window

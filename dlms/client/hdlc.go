@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -58,7 +57,14 @@ func (l *hdlcLink) String() string { return "hdlc, " + l.name.String() }
 func (l *hdlcLink) Stats() hdlc.ClientStats { return l.machine.Stats() }
 
 func (l *hdlcLink) RoundTrip(ctx context.Context, apdu []byte) ([]byte, error) {
-	if err := l.h.line.acquire(ctx); err != nil {
+	return l.roundTripBy(ctx, nil, apdu)
+}
+
+// Receive waits for a notification. HDLC delivers every answer to its own request, so nothing else can come.
+func (l *hdlcLink) Receive(ctx context.Context) ([]byte, error) { return l.receiveBy(ctx, nil) }
+
+func (l *hdlcLink) roundTripBy(ctx context.Context, alarm <-chan time.Time, apdu []byte) ([]byte, error) {
+	if err := l.h.line.acquire(ctx, alarm); err != nil {
 		return nil, err
 	}
 	defer l.h.line.release()
@@ -66,19 +72,18 @@ func (l *hdlcLink) RoundTrip(ctx context.Context, apdu []byte) ([]byte, error) {
 		if err := l.machine.Connect(l.h.clk.Now()); err != nil {
 			return nil, err
 		}
-		if _, err := l.run(ctx, hdlc.Connected); err != nil {
+		if _, err := l.run(ctx, alarm, hdlc.Connected); err != nil {
 			return nil, err
 		}
 	}
 	if err := l.machine.Send(l.h.clk.Now(), apdu); err != nil {
 		return nil, err
 	}
-	return l.run(ctx, hdlc.Received)
+	return l.run(ctx, alarm, hdlc.Received)
 }
 
-// Receive waits for a notification. HDLC delivers every answer to its own request, so nothing else can come.
-func (l *hdlcLink) Receive(ctx context.Context) ([]byte, error) {
-	if err := l.h.line.acquire(ctx); err != nil {
+func (l *hdlcLink) receiveBy(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
+	if err := l.h.line.acquire(ctx, alarm); err != nil {
 		return nil, err
 	}
 	defer l.h.line.release()
@@ -87,7 +92,7 @@ func (l *hdlcLink) Receive(ctx context.Context) ([]byte, error) {
 		l.pushed = l.pushed[1:]
 		return apdu, nil
 	}
-	return l.run(ctx, hdlc.Notified)
+	return l.run(ctx, alarm, hdlc.Notified)
 }
 
 func (l *hdlcLink) endsAssociation() {}
@@ -99,7 +104,7 @@ func (l *hdlcLink) Close() error {
 	}
 	// The machine's own retries bound this.
 	ctx := context.Background()
-	if err := l.h.line.acquire(ctx); err != nil {
+	if err := l.h.line.acquire(ctx, nil); err != nil {
 		l.machine.Reset()
 		return err
 	}
@@ -108,14 +113,14 @@ func (l *hdlcLink) Close() error {
 		l.machine.Reset()
 		return err
 	}
-	_, err := l.run(ctx, hdlc.Disconnected)
+	_, err := l.run(ctx, nil, hdlc.Disconnected)
 	return err
 }
 
 // run drives the machine until the event that is wanted. When it fails the connection is forgotten, so that the next
 // exchange connects anew.
-func (l *hdlcLink) run(ctx context.Context, want hdlc.EventKind) ([]byte, error) {
-	apdu, err := l.drive(ctx, want)
+func (l *hdlcLink) run(ctx context.Context, alarm <-chan time.Time, want hdlc.EventKind) ([]byte, error) {
+	apdu, err := l.drive(ctx, alarm, want)
 	if err != nil {
 		l.machine.Reset()
 		err = fmt.Errorf("client: no answer from %v: %w", l, err)
@@ -123,7 +128,7 @@ func (l *hdlcLink) run(ctx context.Context, want hdlc.EventKind) ([]byte, error)
 	return apdu, err
 }
 
-func (l *hdlcLink) drive(ctx context.Context, want hdlc.EventKind) ([]byte, error) {
+func (l *hdlcLink) drive(ctx context.Context, alarm <-chan time.Time, want hdlc.EventKind) ([]byte, error) {
 	var timer clock.Timer
 	defer func() {
 		if timer != nil {
@@ -132,7 +137,7 @@ func (l *hdlcLink) drive(ctx context.Context, want hdlc.EventKind) ([]byte, erro
 	}()
 	for {
 		if out := l.machine.Output(); len(out) > 0 {
-			if err := l.h.line.write(ctx, out); err != nil {
+			if err := l.h.line.write(ctx, alarm, out); err != nil {
 				return nil, err
 			}
 		}
@@ -153,30 +158,28 @@ func (l *hdlcLink) drive(ctx context.Context, want hdlc.EventKind) ([]byte, erro
 				l.pushed = append(l.pushed, append([]byte(nil), event.APDU...))
 			}
 		}
-		now := l.h.clk.Now()
-		var alarm <-chan time.Time
-		if due := l.machine.Deadline(); !due.IsZero() {
+		var due <-chan time.Time
+		if at := l.machine.Deadline(); !at.IsZero() {
+			wait := at.Sub(l.h.clk.Now())
 			if timer == nil {
-				timer = l.h.clk.NewTimer(due.Sub(now))
+				timer = l.h.clk.NewTimer(wait)
 			} else {
-				timer.Reset(due.Sub(now))
+				timer.Reset(wait)
 			}
-			alarm = timer.C()
+			due = timer.C()
 		}
-		err := l.h.line.next(ctx, alarm, machineInput{l})
-		switch {
-		case errors.Is(err, errAlarm):
+		select {
+		case b := <-l.h.line.chunks:
+			l.machine.Input(l.h.clk.Now(), b)
+			l.h.line.taken <- struct{}{}
+		case <-due:
 			l.machine.Tick(l.h.clk.Now())
-		case err != nil:
-			return nil, err
+		case <-ctx.Done():
+			return nil, cause(ctx)
+		case <-alarm:
+			return nil, errAlarm
+		case <-l.h.line.ended:
+			return nil, l.h.line.failure()
 		}
 	}
-}
-
-// machineInput gives what was read to the machine.
-type machineInput struct{ l *hdlcLink }
-
-func (m machineInput) Write(b []byte) (int, error) {
-	m.l.machine.Input(m.l.h.clk.Now(), b)
-	return len(b), nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +25,50 @@ type Link interface {
 // stream of blocks needs. The links of this package have it.
 type Receiver interface {
 	Receive(ctx context.Context) ([]byte, error)
+}
+
+// timedLink is a Link of this package: it also gives up when an alarm goes off, which costs less than a context does.
+// A nil alarm never goes off.
+type timedLink interface {
+	roundTripBy(ctx context.Context, alarm <-chan time.Time, apdu []byte) ([]byte, error)
+	receiveBy(ctx context.Context, alarm <-chan time.Time) ([]byte, error)
+}
+
+// sendBy is RoundTrip with an alarm, also for a Link from elsewhere.
+func sendBy(ctx context.Context, alarm <-chan time.Time, link Link, apdu []byte) ([]byte, error) {
+	if l, ok := link.(timedLink); ok {
+		return l.roundTripBy(ctx, alarm, apdu)
+	}
+	ctx, cancel := withAlarm(ctx, alarm)
+	defer cancel()
+	return link.RoundTrip(ctx, apdu)
+}
+
+// listenBy is Receive with an alarm. A Link that cannot wait for the right answer is out of step.
+func listenBy(ctx context.Context, alarm <-chan time.Time, link Link) ([]byte, error) {
+	if l, ok := link.(timedLink); ok {
+		return l.receiveBy(ctx, alarm)
+	}
+	r, ok := link.(Receiver)
+	if !ok {
+		return nil, fmt.Errorf("client: another request's answer came, and the link cannot wait for the right one: %w", ErrLineBroken)
+	}
+	ctx, cancel := withAlarm(ctx, alarm)
+	defer cancel()
+	return r.Receive(ctx)
+}
+
+// withAlarm is a context that a deadline ends when the alarm goes off.
+func withAlarm(ctx context.Context, alarm <-chan time.Time) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-alarm:
+			cancel(os.ErrDeadlineExceeded)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
 }
 
 // Errors of links.
@@ -83,7 +128,7 @@ func (l *line) read(buf []byte) {
 }
 
 // acquire takes the line for one exchange.
-func (l *line) acquire(ctx context.Context) error {
+func (l *line) acquire(ctx context.Context, alarm <-chan time.Time) error {
 	select {
 	case <-l.turn:
 	default:
@@ -91,6 +136,8 @@ func (l *line) acquire(ctx context.Context) error {
 		case <-l.turn:
 		case <-ctx.Done():
 			return cause(ctx)
+		case <-alarm:
+			return errAlarm
 		}
 	}
 	if err := l.failure(); err != nil {
@@ -106,24 +153,43 @@ func (l *line) acquire(ctx context.Context) error {
 
 func (l *line) release() { l.turn <- struct{}{} }
 
-// write sends all of b. A write that ctx cuts short leaves half a frame on the line, so it closes it.
-func (l *line) write(ctx context.Context, b []byte) error {
-	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { l.breakUp(cause(ctx)) })
-		defer stop()
+// write sends all of b. A write that is cut short leaves half a frame on the line, so it closes it.
+func (l *line) write(ctx context.Context, alarm <-chan time.Time, b []byte) error {
+	// The system takes an APDU for a socket or port without waiting, as there is one request at a time; a pipe does not.
+	if _, buffered := l.stream.(syscall.Conn); !buffered {
+		defer l.guard(ctx, alarm)()
 	}
 	if _, err := l.stream.Write(b); err != nil {
-		if ctx.Err() != nil {
-			err = cause(ctx)
-		}
 		l.breakUp(err)
-		return fmt.Errorf("client: send: %w", err)
+		return fmt.Errorf("client: send: %w", l.failure())
 	}
 	return nil
 }
 
-// errAlarm is what next returns when the alarm went off first.
-var errAlarm = errors.New("alarm")
+// guard gives the line up when ctx or the alarm ends before the returned function is called.
+func (l *line) guard(ctx context.Context, alarm <-chan time.Time) (done func()) {
+	if ctx.Done() == nil && alarm == nil {
+		return func() {}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		select {
+		case <-stop:
+		case <-ctx.Done():
+			l.breakUp(cause(ctx))
+		case <-alarm:
+			l.breakUp(os.ErrDeadlineExceeded)
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// errAlarm is what next returns when the alarm went off first. It is a timeout.
+var errAlarm = &timeoutError{os.ErrDeadlineExceeded}
 
 // next waits for bytes and writes them to w, which must copy them. A nil alarm never goes off.
 func (l *line) next(ctx context.Context, alarm <-chan time.Time, w io.Writer) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"smets1/dlms/wrapper"
 )
@@ -55,8 +56,15 @@ func (l *wrapperLink) String() string {
 func (l *wrapperLink) Close() error { return nil }
 
 func (l *wrapperLink) RoundTrip(ctx context.Context, apdu []byte) ([]byte, error) {
+	return l.roundTripBy(ctx, nil, apdu)
+}
+
+// Receive waits for an APDU that comes by itself.
+func (l *wrapperLink) Receive(ctx context.Context) ([]byte, error) { return l.receiveBy(ctx, nil) }
+
+func (l *wrapperLink) roundTripBy(ctx context.Context, alarm <-chan time.Time, apdu []byte) ([]byte, error) {
 	w := l.w
-	if err := w.line.acquire(ctx); err != nil {
+	if err := w.line.acquire(ctx, alarm); err != nil {
 		return nil, err
 	}
 	defer w.line.release()
@@ -65,22 +73,21 @@ func (l *wrapperLink) RoundTrip(ctx context.Context, apdu []byte) ([]byte, error
 		return nil, err
 	}
 	w.out = out
-	if err := w.line.write(ctx, out); err != nil {
+	if err := w.line.write(ctx, alarm, out); err != nil {
 		return nil, err
 	}
-	return l.receive(ctx)
+	return l.receive(ctx, alarm)
 }
 
-// Receive waits for an APDU that comes by itself.
-func (l *wrapperLink) Receive(ctx context.Context) ([]byte, error) {
-	if err := l.w.line.acquire(ctx); err != nil {
+func (l *wrapperLink) receiveBy(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
+	if err := l.w.line.acquire(ctx, alarm); err != nil {
 		return nil, err
 	}
 	defer l.w.line.release()
-	return l.receive(ctx)
+	return l.receive(ctx, alarm)
 }
 
-func (l *wrapperLink) receive(ctx context.Context) ([]byte, error) {
+func (l *wrapperLink) receive(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
 	w := l.w
 	for {
 		for {
@@ -97,7 +104,7 @@ func (l *wrapperLink) receive(ctx context.Context) ([]byte, error) {
 			// What a datagram left over is damage, not the beginning of the next.
 			w.dec = wrapper.Decoder{}
 		}
-		if err := w.line.next(ctx, nil, &w.dec); err != nil {
+		if err := w.line.next(ctx, alarm, &w.dec); err != nil {
 			// The answer may still come, and would be taken for the next one's.
 			w.line.breakUp(err)
 			return nil, fmt.Errorf("client: no answer from %v: %w", l, err)
