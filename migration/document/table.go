@@ -33,7 +33,11 @@ func (r Row) Get(field string) string {
 
 // EUI gives a cell of type eui; zero where the cell is empty.
 func (r Row) EUI(field string) EUI {
-	e, err := wire.ParseEUI64(strings.ToUpper(r.Get(field)))
+	cell := r.Get(field)
+	if cell == "" {
+		return EUI{}
+	}
+	e, err := wire.ParseEUI64(cell)
 	if err != nil {
 		return EUI{}
 	}

@@ -52,13 +52,21 @@ func TestGoodTables(t *testing.T) {
 
 func TestTruncatedTables(t *testing.T) {
 	w := newWorld(t)
+	name, err := ParseName(maName)
+	require.NoError(t, err)
 	for document, g := range goodTables(t, w) {
 		b := g.bytes(t)
 		for i := range b {
-			if document == "MA" && i > 400 {
-				break // the container makes this one slow; the reader is the same
+			var ps Problems
+			n := 0
+			if document == "MA" { // without its container, which has its own test
+				var a *Authorisation
+				if a, ps = (&AuthorisationReader{Specs: w.specs}).ReadPlain(name, b[:i]); a != nil {
+					n = len(a.Rows)
+				}
+			} else {
+				ps, n = readBad(t, w, document, map[string][]byte{tableNames[document]: b[:i]})
 			}
-			ps, n := readBad(t, w, document, map[string][]byte{tableNames[document]: b[:i]})
 			require.LessOrEqual(t, n, len(g)-1)
 			if i < bytes.IndexByte(b, '\n') {
 				require.True(t, ps.FileFailed(), "%s: half a header", document)
