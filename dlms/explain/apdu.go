@@ -64,6 +64,9 @@ func (w *walker) single(tag apdu.Tag) {
 		w.data("notification body")
 	case apdu.TagEventNotification:
 		if w.present("time") {
+			if c, ok := w.peek(); ok && c == 0 {
+				w.note(w.off, "a time that is present has 12 bytes")
+			}
 			w.dateTime()
 		}
 		w.attribute()
@@ -247,9 +250,10 @@ func (w *walker) selector(a cosem.Attribute) {
 	w.data("parameter")
 }
 
-func (w *walker) result() {
+func (w *walker) result() cosem.Result {
 	r := cosem.Result(w.u8("data-access-result"))
 	w.say("%d %s: %s", uint8(r), r.Name(), r.Sentence())
+	return r
 }
 
 func (w *walker) actionResult() {
@@ -355,9 +359,14 @@ func (w *walker) getResponse(kind apdu.Kind) {
 				}
 				in.data("value")
 			})
-		default:
+		case c == 1:
 			w.say("no data")
-			w.result()
+			at := w.off
+			if w.result() == cosem.Success {
+				w.note(at, "success, and no data")
+			}
+		default:
+			w.choice(c, "00 raw data or 01 data-access-result")
 		}
 	default:
 		w.each(w.count("results", 2), func(i int) { w.getResult(fmt.Sprintf("result %d", i+1)) })

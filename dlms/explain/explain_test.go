@@ -234,6 +234,9 @@ func seeds(t testing.TB) [][]byte {
 	}
 	return append(out,
 		unhex(t, "E601 08 00DB1234567890A0 C001C100030100010800FF0200"),
+		unhex(t, "C402 30 30 30303030 30 30"), // fuzzing: these were let pass
+		unhex(t, "C402 30 30 30303030 01 00"),
+		unhex(t, "C201 00 0003 0100010800FF 02 00"),
 		unhex(t, "DD 08 0000000000000001 08 4D4D4D0000BC614E 08 4D4D4D0000000001 00 00 01 00 00 11 30 00000001 000102030405060708090A0B"),
 	)
 }
@@ -263,6 +266,14 @@ func agrees(t testing.TB, b []byte, e *explain.Explanation) {
 	_, n, err := apdu.Parse(b)
 	if good := err == nil && n == len(b); good != (e.Err() == nil) {
 		t.Fatalf("% X: apdu.Parse %v after %d of %d bytes, explain %v\n%s", b, err, n, len(b), e.Err(), e)
+	}
+}
+
+func TestAgrees(t *testing.T) {
+	for _, b := range seeds(t) {
+		for n := range len(b) + 1 {
+			agrees(t, b[:n], explain.New(explain.Options{Form: explain.APDU}).Explain(b[:n]))
+		}
 	}
 }
 
