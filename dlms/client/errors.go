@@ -61,8 +61,13 @@ func (e *ActionError) Unwrap() error {
 
 // lostTransfer tells that the server does not know, or no longer, the block transfer it was asked to go on with. Servers
 // say so in three ways: no-long-get-in-progress is the standard's, Gurux answers data-block-number-invalid.
-func (e *AccessError) lostTransfer() bool {
-	return e.Result == cosem.NoLongGetInProgress || e.Result == cosem.DataBlockNumberInvalid || e.Result == cosem.LongGetAborted
+func lostTransfer(err error) bool {
+	var access *AccessError
+	if !errors.As(err, &access) {
+		return false
+	}
+	r := access.Result
+	return r == cosem.NoLongGetInProgress || r == cosem.DataBlockNumberInvalid || r == cosem.LongGetAborted
 }
 
 // ExceptionError is an exception response.

@@ -31,8 +31,7 @@ func (c *Client) AppendGet(ctx context.Context, dst []byte, a cosem.Attribute, s
 	}
 	defer c.end()
 	out, err := c.get(ctx, dst, a, s)
-	var access *AccessError
-	if errors.As(err, &access) && access.lostTransfer() {
+	if err != nil && lostTransfer(err) {
 		// The server forgot the transfer, for example because it restarted. Reading again harms nothing.
 		out, err = c.get(ctx, dst, a, s)
 	}

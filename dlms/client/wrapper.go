@@ -90,7 +90,7 @@ func (l *wrapperLink) receiveBy(ctx context.Context, alarm <-chan time.Time) ([]
 func (l *wrapperLink) receive(ctx context.Context, alarm <-chan time.Time) ([]byte, error) {
 	w := l.w
 	for {
-		for {
+		for w.dec.Pending() >= wrapper.Size {
 			h, apdu, ok := w.dec.Next()
 			if !ok {
 				break
