@@ -55,7 +55,7 @@ func TestKilledProcessGoesOn(t *testing.T) {
 	for n := range kills {
 		// Most die at work, some while they start; and then not at the line
 		// itself but somewhat after it, where the gateway is.
-		point := killPoint{after: 1 + rng.IntN(60), work: rng.IntN(4) > 0, late: time.Duration(rng.IntN(40)) * time.Millisecond}
+		point := killPoint{after: 1 + rng.IntN(140), work: rng.IntN(4) > 0, late: time.Duration(rng.IntN(40)) * time.Millisecond}
 		where, exited := runUntil(t, bin, demoArgs(state, out), point)
 		if exited {
 			t.Logf("the run ended before kill %d", n+1)

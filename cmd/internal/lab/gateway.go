@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"smets1/device/profile"
@@ -52,6 +53,7 @@ type Gateway struct {
 	pool   *session.Pool
 	queue  *job.Queue
 	bridge *bridge.Bridge
+	online atomic.Pointer[bridge.Bridge] // where events go, once it is there
 }
 
 // StartGateway starts a gateway and returns when it is online. Import the keys
@@ -90,7 +92,7 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	reg := newRegistry(c.Hubs)
 	v, err := verbs.New(verbs.Config{
 		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock,
-		HubState: reg.hubState, DeviceState: reg.deviceState, Log: c.Log,
+		HubState: reg.hubState, DeviceState: reg.deviceState, Event: g.event, Log: c.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, g.pool.Close())
@@ -106,11 +108,20 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	}); err != nil {
 		return nil, errors.Join(err, g.queue.Close(ctx), g.pool.Close())
 	}
+	g.online.Store(g.bridge)
 	reg.tell(g.bridge.HubChanged)
 	if err := g.bridge.Ready(ctx); err != nil {
 		return nil, errors.Join(err, g.Close(ctx))
 	}
 	return g, nil
+}
+
+// event sends what the verbs have to tell; before there is a bridge nobody
+// could hear it.
+func (g *Gateway) event(e topic.Event) {
+	if b := g.online.Load(); b != nil {
+		b.Event(e)
+	}
 }
 
 // gatewayTitle is the gateway's own DLMS system title.
