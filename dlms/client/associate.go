@@ -152,9 +152,10 @@ func (c *Client) open(ctx context.Context, request []byte) (acse.AARE, apdu.Init
 				return acse.AARE{}, none, c.lose(err)
 			}
 			return acse.AARE{}, none, &AssociationError{Mechanism: c.cfg.Mechanism, Ciphered: c.cfg.ciphered(), Initiate: &e}
+		default:
+			// Something that an earlier association on this line is still owed.
+			answer, err = c.listen(ctx)
 		}
-		// Something that an earlier association on this line is still owed.
-		answer, err = c.listen(ctx)
 	}
 	return acse.AARE{}, none, c.lose(fmt.Errorf("client: %d APDUs came, none of them an association response: %w", maxStale, ErrProtocol))
 }
@@ -316,8 +317,9 @@ func (c *Client) release(ctx context.Context) error {
 		case apdu.TagException:
 			// It holds no association for us (any more), which is what was asked for.
 			return nil
+		default:
+			answer, err = c.listen(ctx)
 		}
-		answer, err = c.listen(ctx)
 	}
 	return fmt.Errorf("client: release: no answer among %d APDUs: %w", maxStale, ErrProtocol)
 }

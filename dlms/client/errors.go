@@ -153,8 +153,9 @@ func (e *AssociationError) suspect() string {
 		return "Check the signing key, the peer's public key and the system titles."
 	case security.MechanismNone:
 		return "Check the client address: this one may need authentication."
+	default:
+		return "Check the secret and the client address."
 	}
-	return "Check the secret and the client address."
 }
 
 // Unwrap gives the reasons: an *acse.RejectedError, an apdu.ConfirmedServiceError, or what went wrong.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -445,10 +446,10 @@ func TestCipheredRefusals(t *testing.T) {
 			*c.cfg.ServerCounter = security.NewReceiveCounter(5)
 			link.steps = []scriptStep{{"", []string{tt.answer(server)}}}
 			_, err := c.Get(t.Context(), data2)
-			if replay, ok := tt.want.(*security.ReplayError); ok {
-				var got *security.ReplayError
+			var want, got *security.ReplayError
+			if errors.As(tt.want, &want) {
 				require.ErrorAs(t, err, &got)
-				require.Equal(t, replay, got)
+				require.Equal(t, want, got)
 			} else {
 				require.ErrorIs(t, err, tt.want)
 			}

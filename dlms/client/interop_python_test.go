@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
 
 	"smets1/dlms/server"
+	"smets1/transport/serial"
 )
 
 // listen serves a site on a TCP port of loopback, with as many connections as come.
@@ -178,7 +178,7 @@ func TestInteropGuruxClient(t *testing.T) {
 					p[k] = v
 				}
 				p.run(t, "gurux_client.py")
-				require.Len(t, s.image, 200)
+				home.look(func() { require.Len(t, s.image, 200) })
 			})
 		}
 	}
@@ -207,12 +207,12 @@ func TestInteropGuruxUDP(t *testing.T) {
 func TestInteropGuruxPTY(t *testing.T) {
 	meter, _ := newMeter(t)
 	home := &site{host: server.Devices{meter}}
-	master, slave, err := pty.Open()
+	cable, err := serial.NewPTY()
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = slave.Close(); _ = master.Close() })
-	go serve(master, home.machine("hdlc"), &home.mu)
+	t.Cleanup(func() { _ = cable.Close() })
+	go serve(cable, home.machine("hdlc"), &home.mu)
 	plan{
-		"target": "serial://" + slave.Name() + "?baud=9600", "framing": "hdlc", "client": sapManage, "auth": "hls5",
+		"target": "serial://" + cable.Path() + "?baud=9600", "framing": "hdlc", "client": sapManage, "auth": "hls5",
 		"ciphering": cipherPlan(), "steps": readSteps(),
 	}.run(t, "gurux_client.py")
 }

@@ -45,7 +45,6 @@ var (
 )
 
 type meterState struct {
-	mu       sync.Mutex // the tests look in from outside
 	time     time.Time
 	serial   []byte
 	long     []byte
@@ -231,6 +230,13 @@ type site struct {
 	forward server.Forwarder
 	mu      sync.Mutex
 	links   uint64
+}
+
+// look lets a test see what the goroutines that serve see.
+func (s *site) look(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
 }
 
 func (s *site) machine(framing string) machine {

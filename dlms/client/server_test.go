@@ -13,7 +13,7 @@ import (
 )
 
 // readMeter does with the meter of meter_test.go whatever a client can.
-func readMeter(t *testing.T, c *Client, s *meterState) {
+func readMeter(t *testing.T, c *Client, home *site, s *meterState) {
 	t.Helper()
 	ctx := t.Context()
 	at, _, err := c.Clock(ctx)
@@ -30,11 +30,11 @@ func readMeter(t *testing.T, c *Client, s *meterState) {
 
 	long, err := c.GetBytes(ctx, longData)
 	require.NoError(t, err)
-	require.Equal(t, s.long, long)
+	home.look(func() { require.Equal(t, s.long, long) })
 	longer := make([]byte, 3000)
 	longer[2999] = 0xAA
 	require.NoError(t, c.SetAxdr(ctx, longData, axdr.Octets(longer)))
-	require.Equal(t, longer, s.long)
+	home.look(func() { require.Equal(t, longer, s.long) })
 	long, err = c.GetBytes(ctx, longData)
 	require.NoError(t, err)
 	require.Equal(t, longer, long)
@@ -89,7 +89,7 @@ func readMeter(t *testing.T, c *Client, s *meterState) {
 
 	_, err = c.ActionAxdr(ctx, method1, axdr.Int8(0))
 	require.NoError(t, err)
-	require.Zero(t, s.register)
+	home.look(func() { require.Zero(t, s.register) })
 	_, err = c.ActionAxdr(ctx, cosem.Method{Class: 3, Instance: register, ID: 9}, axdr.Int8(0))
 	var action *ActionError
 	require.ErrorAs(t, err, &action)
@@ -98,11 +98,11 @@ func readMeter(t *testing.T, c *Client, s *meterState) {
 	require.NoError(t, acted[0].Err)
 	require.Error(t, acted[1].Err)
 
-	transferImage(t, c, s)
+	transferImage(t, c, home, s)
 }
 
 // transferImage does an image transfer, with blocks that may not fit into one APDU.
-func transferImage(t *testing.T, c *Client, s *meterState) {
+func transferImage(t *testing.T, c *Client, home *site, s *meterState) {
 	t.Helper()
 	ctx := t.Context()
 	image := make([]byte, 1000)
@@ -123,7 +123,7 @@ func transferImage(t *testing.T, c *Client, s *meterState) {
 		_, err = c.ActionAxdr(ctx, transfer(id), axdr.Int8(0))
 		require.NoError(t, err)
 	}
-	require.Equal(t, image, s.image)
+	home.look(func() { require.Equal(t, image, s.image) })
 }
 
 func TestServer(t *testing.T) {
@@ -170,7 +170,7 @@ func TestServer(t *testing.T) {
 				link := connect(t, home.dial(t, framing), framing, tt.sap)
 				c, err := Associate(t.Context(), link, tt.cfg)
 				require.NoError(t, err)
-				readMeter(t, c, s)
+				readMeter(t, c, home, s)
 				require.NoError(t, c.Release(t.Context()))
 				require.ErrorIs(t, c.Release(t.Context()), nil)
 				_, err = c.Get(t.Context(), data2)
@@ -206,7 +206,7 @@ func TestServerBehindHub(t *testing.T) {
 			behind := managed(t)
 			m, err := Associate(t.Context(), Behind(link, 1, address), behind)
 			require.NoError(t, err)
-			readMeter(t, m, s)
+			readMeter(t, m, home, s)
 			require.NotZero(t, h.seen)
 			_, _, err = c.Clock(t.Context())
 			require.NoError(t, err)

@@ -95,9 +95,6 @@ func collect(l apdu.ResultList) []cosem.Result {
 	return results
 }
 
-// blockOverhead is what surrounds the raw bytes of a block after tag, form and invoke-id: last, number, length.
-const blockOverhead = 1 + 4 + 3
-
 // setBlocks sends raw in blocks; first builds the request that carries the first one.
 func (c *Client) setBlocks(ctx context.Context, id apdu.InvokeID, raw []byte,
 	first func([]byte, apdu.DataBlock) ([]byte, error),
