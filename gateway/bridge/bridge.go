@@ -132,6 +132,9 @@ func (b *Bridge) isClosing() bool {
 
 // update is the sink of the queue.
 func (b *Bridge) update(u job.Update) {
+	if u.Result.Status.Final() {
+		b.cfg.Observe(u.Result)
+	}
 	if len(u.Replies) == 0 {
 		if u.Done != 0 {
 			b.cfg.Queue.Delivered(u.Done)
@@ -179,6 +182,9 @@ func (b *Bridge) refuse(c topic.Command, err error) {
 }
 
 func (b *Bridge) answerOrReport(c topic.Command, r topic.Result) {
+	if !r.Duplicate {
+		b.cfg.Observe(r)
+	}
 	if c.Reply != "" {
 		b.answer(c.Reply, r, nil)
 		return

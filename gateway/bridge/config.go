@@ -45,6 +45,9 @@ type Config struct {
 	Window int
 	// MaxOutbox is how many messages may wait; beyond it events and telemetry are dropped, and counted. Zero means 100,000.
 	MaxOutbox int
+	// Observe, if not nil, is told the end of each command and each refusal, for counting. Ends that were not delivered
+	// before a restart are told again after it. It is called by several goroutines and must not block.
+	Observe func(topic.Result)
 	// Version is told in birth and info.
 	Version string
 	// Log gets what an operator may want to know. Nil means nothing is logged.
@@ -95,6 +98,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.MaxOutbox, 100_000)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Observe == nil {
+		c.Observe = func(topic.Result) {}
 	}
 	return c, nil
 }

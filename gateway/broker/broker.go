@@ -27,6 +27,8 @@ type Config struct {
 	// Listen is the address for MQTT clients, host:port; port 0 takes a free one. Empty means 127.0.0.1:1883.
 	// An address other than loopback needs TLS and Users, or Insecure.
 	Listen string
+	// StateOnly starts no MQTT listener: another broker carries the messages, or nobody sends any.
+	StateOnly bool
 	// TLS, if set, is what the listener speaks.
 	TLS *tls.Config
 	// Users may connect. None means everybody may.
@@ -101,12 +103,8 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if bus.SyncInterval == 0 {
 		bus.SyncInterval = 2 * time.Second
 	}
-	bus.MQTT = server.MQTTOpts{Host: host, Port: port, TLSConfig: cfg.TLS, TLSTimeout: 5, MaxAckPending: 1024, AckWait: cfg.AckWait}
-	if bus.MQTT.AckWait == 0 {
-		bus.MQTT.AckWait = 5 * time.Second
-	}
-	if port == 0 {
-		bus.MQTT.Port = server.RANDOM_PORT
+	if !cfg.StateOnly {
+		bus.MQTT = cfg.mqtt(host, port)
 	}
 	if b.hasAuth {
 		bus.Users = append(bus.Users, &server.User{Username: insideUser, Password: b.secret.s})
@@ -128,8 +126,21 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 		_ = b.lock.Close()
 		return nil, err
 	}
-	b.locate(host, bus.MQTT.Port, cfg.TLS != nil)
+	if !cfg.StateOnly {
+		b.locate(host, bus.MQTT.Port, cfg.TLS != nil)
+	}
 	return b, nil
+}
+
+func (c Config) mqtt(host string, port int) server.MQTTOpts {
+	o := server.MQTTOpts{Host: host, Port: port, TLSConfig: c.TLS, TLSTimeout: 5, MaxAckPending: 1024, AckWait: c.AckWait}
+	if o.AckWait == 0 {
+		o.AckWait = 5 * time.Second
+	}
+	if port == 0 {
+		o.Port = server.RANDOM_PORT
+	}
+	return o
 }
 
 func (c Config) address() (host string, port int, err error) {
@@ -191,7 +202,7 @@ func run(ctx context.Context, o *server.Options, log *slog.Logger) (*server.Serv
 	if err != nil {
 		return nil, fmt.Errorf("broker: %s: %w", o.ServerName, err)
 	}
-	l := &logger{log: log}
+	l := &logger{log: log, fatal: make(chan struct{}, 1)}
 	s.SetLoggerV2(l, false, false, false)
 	s.Start()
 	ready := make(chan bool, 1)
@@ -199,6 +210,7 @@ func run(ctx context.Context, o *server.Options, log *slog.Logger) (*server.Serv
 	ok := false
 	select {
 	case ok = <-ready:
+	case <-l.fatal:
 	case <-ctx.Done():
 	}
 	if !ok || s.JetStreamConfig() == nil {
@@ -223,10 +235,10 @@ type listenAddr string
 func (listenAddr) Network() string  { return "tcp" }
 func (a listenAddr) String() string { return string(a) }
 
-// URL is where MQTT clients connect: tcp://host:port, or ssl:// with TLS.
+// URL is where MQTT clients connect: tcp://host:port, or ssl:// with TLS. Empty with Config.StateOnly.
 func (b *Broker) URL() string { return b.url }
 
-// Addr is the address of the MQTT listener, with its real port.
+// Addr is the address of the MQTT listener, with its real port; nil with Config.StateOnly.
 func (b *Broker) Addr() net.Addr { return b.addr }
 
 // Store returns the store that the servers keep. It ends with the broker.

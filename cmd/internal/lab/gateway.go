@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,12 @@ import (
 // GatewayConfig says what a gateway runs on. Broker, Fleet, Node, Store, Root,
 // Clock, Library and Hubs are needed.
 type GatewayConfig struct {
-	Broker      string // URL of the MQTT broker
+	Broker    string      // URL of the MQTT broker
+	BrokerTLS *tls.Config // nil means the system's authorities
+	// Credentials at the broker; nil means none.
+	Credentials func() (user, password string)
+	// Background has StartGateway return before the broker is reached.
+	Background  bool
 	Fleet, Node string // names in the topics
 	Store       store.Store
 	Root        security.Key // seals the keys at rest
@@ -42,8 +48,15 @@ type GatewayConfig struct {
 	// Tap is put around each line to a hub; nil means none.
 	Tap         func(hub wire.EUI64, address string, line io.ReadWriteCloser) io.ReadWriteCloser
 	Concurrency int // commands at once; zero means the queue's default
-	Version     string
-	Log         *slog.Logger
+	// MaxQueued, MaxPerHub and ResultTTL are those of the queue; zero means its defaults.
+	MaxQueued, MaxPerHub int
+	ResultTTL            time.Duration
+	// Timeout, Viability and Idle are those of sessions; zero means their defaults.
+	Timeout, Viability, Idle time.Duration
+	// Observe is told the end of each command; see the bridge's.
+	Observe func(topic.Result)
+	Version string
+	Log     *slog.Logger
 }
 
 // Gateway is the near side, running: keys, sessions, verbs, queue and bridge.
@@ -54,9 +67,25 @@ type Gateway struct {
 	queue  *job.Queue
 	bridge *bridge.Bridge
 	online atomic.Pointer[bridge.Bridge] // where events go, once it is there
+	hubs   *registry
+	lines  lines
 }
 
-// StartGateway starts a gateway and returns when it is online. Import the keys
+// Stats counts what goes on in a gateway.
+type Stats struct {
+	Queue      job.Stats
+	Bridge     bridge.Stats
+	Hubs       map[topic.Condition]int // by their last known state
+	LinesOpen  int                     // lines to hubs
+	LinesTotal uint64                  // lines opened since the start
+}
+
+// Stats counts.
+func (g *Gateway) Stats() Stats {
+	return Stats{Queue: g.queue.Stats(), Bridge: g.bridge.Stats(), Hubs: g.hubs.count(), LinesOpen: int(g.lines.open.Load()), LinesTotal: g.lines.total.Load()}
+}
+
+// StartGateway starts a gateway and returns when it is online, or before that with Background. Import the keys
 // of its hubs before they are asked for anything.
 func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.Store) error) (*Gateway, error) {
 	bucket := func(name string) (store.Bucket, error) {
@@ -80,7 +109,8 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 		}
 	}
 	if g.pool, err = session.NewPool(session.Config{
-		Keys: g.Keys, Title: gatewayTitle, Profiles: profile.Builtin(), Clock: c.Clock, Waker: c.Waker, Tap: c.Tap, Log: c.Log,
+		Keys: g.Keys, Title: gatewayTitle, Profiles: profile.Builtin(), Clock: c.Clock, Waker: c.Waker, Tap: g.lines.tap(c.Tap),
+		Timeout: c.Timeout, Viability: c.Viability, Idle: c.Idle, Log: c.Log,
 	}); err != nil {
 		return nil, err
 	}
@@ -89,27 +119,30 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 			return nil, errors.Join(err, g.pool.Close())
 		}
 	}
-	reg := newRegistry(c.Hubs)
+	g.hubs = newRegistry(c.Hubs)
 	v, err := verbs.New(verbs.Config{
 		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock,
-		HubState: reg.hubState, DeviceState: reg.deviceState, Event: g.event, Log: c.Log,
+		HubState: g.hubs.hubState, DeviceState: g.hubs.deviceState, Event: g.event, Log: c.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, g.pool.Close())
 	}
 	handlers := v.Handlers()
 	handlers[topic.FleetClock] = job.HandlerFunc(c.fleetClock)
-	qc := job.Config{Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, Log: c.Log}
+	qc := job.Config{Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, MaxQueued: c.MaxQueued, MaxPerHub: c.MaxPerHub, ResultTTL: c.ResultTTL, Log: c.Log}
 	if g.queue, err = job.Open(ctx, qc); err != nil {
 		return nil, errors.Join(err, g.pool.Close())
 	}
 	if g.bridge, err = bridge.Start(ctx, bridge.Config{
-		Broker: c.Broker, Fleet: c.Fleet, Node: c.Node, Queue: g.queue, QueueConfig: qc, Store: c.Store, Clock: c.Clock, Hubs: reg, Version: c.Version, Log: c.Log,
+		Broker: c.Broker, TLS: c.BrokerTLS, Credentials: c.Credentials, Observe: c.Observe, Fleet: c.Fleet, Node: c.Node, Queue: g.queue, QueueConfig: qc, Store: c.Store, Clock: c.Clock, Hubs: g.hubs, Version: c.Version, Log: c.Log,
 	}); err != nil {
 		return nil, errors.Join(err, g.queue.Close(ctx), g.pool.Close())
 	}
 	g.online.Store(g.bridge)
-	reg.tell(g.bridge.HubChanged)
+	g.hubs.tell(g.bridge.HubChanged)
+	if c.Background {
+		return g, nil
+	}
 	if err := g.bridge.Ready(ctx); err != nil {
 		return nil, errors.Join(err, g.Close(ctx))
 	}

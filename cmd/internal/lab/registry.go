@@ -51,6 +51,17 @@ func (r *registry) Len() int {
 	return len(r.order)
 }
 
+// count counts the hubs by their state.
+func (r *registry) count() map[topic.Condition]int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	n := map[topic.Condition]int{}
+	for _, h := range r.hubs {
+		n[h.Hub.State]++
+	}
+	return n
+}
+
 // Page implements bridge.Hubs.
 func (r *registry) Page(after wire.EUI64, n int) []bridge.Snapshot {
 	r.mu.RLock()

@@ -1,0 +1,94 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"smets1/dlms/security"
+	"smets1/gateway/broker"
+	"smets1/gateway/keystore"
+	"smets1/internal/store"
+)
+
+// What lies in a state folder.
+const (
+	stateBroker   = "nats"
+	stateRoot     = "root.key"
+	stateFirmware = "firmware"
+	stateLines    = "tty"
+)
+
+// State is the folder of everything that lasts. One process at a time has it.
+type State struct {
+	Dir    string
+	Broker *broker.Broker
+	Store  store.Store
+	Root   security.Key
+}
+
+// Root says where the root key is: in a file, in an environment variable, or,
+// with both empty, in the state folder.
+type Root struct{ File, Env string }
+
+func (r Root) key(dir string) (security.Key, error) {
+	switch {
+	case r.Env != "":
+		return keystore.RootEnv(r.Env)
+	case r.File != "":
+		return keystore.RootFile(r.File)
+	default:
+		return keystore.RootFile(filepath.Join(dir, stateRoot))
+	}
+}
+
+// CreateState opens a state folder, and makes it if need be. The broker's own
+// folder is filled in.
+func CreateState(ctx context.Context, dir string, root Root, b broker.Config) (*State, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	s := &State{Dir: dir}
+	b.StateDir = filepath.Join(dir, stateBroker)
+	var err error
+	if s.Broker, err = broker.Start(ctx, b); err != nil {
+		return nil, err
+	}
+	if s.Store, err = s.Broker.Store(); err == nil {
+		s.Root, err = root.key(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Broker.Close())
+	}
+	return s, nil
+}
+
+// OpenState opens a state folder that a daemon or demo made, without a listener,
+// for commands that look into it while none of those runs.
+func OpenState(ctx context.Context, dir string, root Root, log *slog.Logger) (*State, error) {
+	if _, err := os.Stat(filepath.Join(dir, stateBroker)); err != nil {
+		return nil, fmt.Errorf("%s is no state folder of smets1d or smets1 demo: %w", dir, err)
+	}
+	return CreateState(ctx, dir, root, broker.Config{StateOnly: true, Log: log})
+}
+
+// Close gives the folder back.
+func (s *State) Close() error { return s.Broker.Close() }
+
+// FirmwareDir is where the library of images is.
+func (s *State) FirmwareDir() string { return filepath.Join(s.Dir, stateFirmware) }
+
+// LinesDir is where the serial lines of virtual homes are, if nowhere else.
+func (s *State) LinesDir() string { return filepath.Join(s.Dir, stateLines) }
+
+// Keys opens the key store of the folder.
+func (s *State) Keys(ctx context.Context) (*keystore.Store, error) {
+	b, err := s.Store.Bucket(ctx, "keys", store.Options{Sync: true})
+	if err != nil {
+		return nil, err
+	}
+	return keystore.Open(ctx, keystore.Config{Bucket: b, Root: s.Root})
+}
