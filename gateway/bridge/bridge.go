@@ -160,6 +160,10 @@ func (b *Bridge) update(u job.Update) {
 	}
 }
 
+// patience is how long word of acceptance waits for a result that would make it needless: most short commands are over sooner, and
+// every message saved is one that the broker need not store.
+const patience = 25 * time.Millisecond
+
 // answer sends a result to a reply topic.
 func (b *Bridge) answer(reply string, r topic.Result, acked func()) {
 	payload, err := r.Marshal()
@@ -170,6 +174,9 @@ func (b *Bridge) answer(reply string, r topic.Result, acked func()) {
 	it := &item{topic: reply, qos: 1, payload: payload, final: r.Status.Final(), acked: acked}
 	if !r.Duplicate {
 		it.key = reply + " " + r.ID
+		if r.Status == topic.StatusAccepted {
+			it.notBefore = clock.Real().Now().Add(patience)
+		}
 	}
 	b.out.push(it)
 }

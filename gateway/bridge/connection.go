@@ -219,18 +219,32 @@ func (c *connection) send(ctx context.Context) {
 
 func (c *connection) sendAll(ctx context.Context, window chan<- flight) {
 	out := c.b.out
+	wall := clock.Real()
+	timer := wall.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
-		it := out.pop()
+		now := wall.Now()
+		if c.asked() {
+			now = now.Add(patience) // nothing waits any longer
+		}
+		it, wait := out.pop(now)
 		if it == nil {
+			if c.asked() {
+				return
+			}
+			if wait > 0 {
+				timer.Reset(wait)
+			}
 			select {
 			case <-out.more:
-				continue
+			case <-timer.C():
 			case <-c.leaving:
-				return
 			case <-c.lost:
+				return
 			case <-ctx.Done():
+				return
 			}
-			return
+			continue
 		}
 		payload := it.payload
 		if it.build != nil {

@@ -15,7 +15,7 @@
 // # Out
 //
 // An outbox holds what is to be sent, in order. News of a command that the broker has not yet taken is replaced by
-// later news of it. States are told by topic: only the latest is kept. A window of messages is in flight; what is not acknowledged
+// later news of it, and word of acceptance waits 25 ms for a result that would make it needless. States are told by topic: only the latest is kept. A window of messages is in flight; what is not acknowledged
 // when a connection breaks is sent again on the next. Results are counted as delivered when the broker acknowledged them, and
 // those that were not are sent again after a restart.
 //

@@ -3,6 +3,7 @@ package bridge
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // item is a message that is to be sent.
@@ -17,6 +18,8 @@ type item struct {
 	key string
 	// final ends the news of key: an earlier item that was not sent is dropped.
 	final bool
+	// notBefore, if set, is when it may be sent. Times do not go back from one push to the next.
+	notBefore time.Time
 	// droppable says that it may be dropped when too much waits.
 	droppable bool
 	// acked is called once the broker has the message; nil if nobody wants to know.
@@ -32,10 +35,17 @@ type outbox struct {
 	mu    sync.Mutex
 	queue []*item
 	head  int
+	later []delayed // in the order of their times
 	byKey map[string]*item
 	lost  uint64
 	more  chan struct{} // has something to say
 	less  chan struct{} // has become shorter
+}
+
+// delayed is an item that waits for news that make it needless.
+type delayed struct {
+	at time.Time
+	it *item
 }
 
 func newOutbox(limit int) *outbox {
@@ -62,7 +72,11 @@ func (o *outbox) push(it *item) bool {
 	if it.key != "" && !it.final {
 		o.byKey[it.key] = it
 	}
-	o.queue = append(o.queue, it)
+	if it.notBefore.IsZero() {
+		o.queue = append(o.queue, it)
+	} else {
+		o.later = append(o.later, delayed{it.notBefore, it})
+	}
 	signal(o.more)
 	return true
 }
@@ -74,10 +88,26 @@ func signal(c chan struct{}) {
 	}
 }
 
-// pop takes the first message, or returns nil.
-func (o *outbox) pop() *item {
+// promote moves what has waited long enough to the end of the queue. Lock held.
+func (o *outbox) promote(now time.Time) {
+	n := 0
+	for n < len(o.later) && (o.later[n].it.dropped || !now.Before(o.later[n].at)) {
+		if it := o.later[n].it; !it.dropped {
+			o.queue = append(o.queue, it)
+		}
+		o.later[n] = delayed{}
+		n++
+	}
+	if o.later = o.later[n:]; len(o.later) == 0 {
+		o.later = nil
+	}
+}
+
+// pop takes the first message, or returns nil and how long until there may be one; zero means that nothing waits for a time.
+func (o *outbox) pop(now time.Time) (*item, time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.promote(now)
 	for o.head < len(o.queue) {
 		it := o.queue[o.head]
 		o.queue[o.head] = nil
@@ -89,14 +119,17 @@ func (o *outbox) pop() *item {
 			delete(o.byKey, it.key)
 		}
 		signal(o.less)
-		return it
+		return it, 0
 	}
 	o.queue, o.head = o.queue[:0], 0
 	if cap(o.queue) > 4096 {
 		o.queue = nil
 	}
 	signal(o.less)
-	return nil
+	if len(o.later) > 0 {
+		return nil, o.later[0].at.Sub(now)
+	}
+	return nil, 0
 }
 
 // putBack puts messages back that were popped and not acknowledged, before all others. News that have become old meanwhile are left out.
@@ -122,7 +155,7 @@ func (o *outbox) putBack(items []*item) {
 func (o *outbox) len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.queue) - o.head
+	return len(o.queue) - o.head + len(o.later)
 }
 
 func (o *outbox) lostCount() uint64 {

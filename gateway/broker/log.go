@@ -11,6 +11,8 @@ import (
 type logger struct {
 	log *slog.Logger
 
+	fatal chan struct{} // has something once the server cannot go on
+
 	mu   sync.Mutex
 	last string
 }
@@ -22,7 +24,13 @@ func (l *logger) Tracef(format string, v ...any)  { l.say(slog.LevelDebug, forma
 func (l *logger) Errorf(format string, v ...any)  { l.fail(format, v) }
 
 // Fatalf reports what the server cannot go on with. The server does not end the process; Start notices.
-func (l *logger) Fatalf(format string, v ...any) { l.fail(format, v) }
+func (l *logger) Fatalf(format string, v ...any) {
+	l.fail(format, v)
+	select {
+	case l.fatal <- struct{}{}:
+	default:
+	}
+}
 
 func (l *logger) fail(format string, v []any) {
 	l.mu.Lock()
