@@ -128,7 +128,7 @@ func (c *Client) protectInitiate(ctx context.Context, user []byte) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("client: no invocation counter: %w", err)
 	}
-	c.sent = ic
+	c.sent.Store(ic)
 	sc := security.NewControl(c.cfg.Suite, c.cfg.Protection)
 	return c.cipher.AppendService(nil, byte(apdu.TagGloInitiateRequest), c.cfg.SystemTitle, sc, ic, user)
 }
@@ -337,9 +337,7 @@ func ReadCounter(ctx context.Context, link Link, name cosem.OBIS, cfg Config) (u
 		return 0, err
 	}
 	v, err := c.GetUint(ctx, cosem.Attribute{Class: cosem.ClassData, Instance: name, ID: 2})
-	if rerr := c.Release(ctx); err == nil {
-		err = rerr
-	}
+	_ = c.Release(ctx) // the counter is here; what else is wrong with the line shows when it is used next
 	if err == nil && v > uint64(security.CounterMax) {
 		err = fmt.Errorf("client: invocation counter %v reads %d, which is none: %w", name, v, ErrProtocol)
 	}

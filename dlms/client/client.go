@@ -27,8 +27,8 @@ type Client struct {
 	dedicatedServer  security.ReceiveCounter
 
 	invoke uint8
-	sent   uint32 // invocation counter of the last ciphered request
-	gbt    uint16 // general blocks that carried the last request
+	sent   atomic.Uint32 // invocation counter of the last ciphered request
+	gbt    uint16        // general blocks that carried the last request
 	alarm  clock.Timer
 
 	// Memory that is used again and again.
@@ -59,7 +59,7 @@ func (c *Client) MaxPDU() uint16 { return c.serverPDU }
 func (c *Client) ServerTitle() security.SystemTitle { return c.serverTitle }
 
 // LastCounter is the invocation counter of the last ciphered request.
-func (c *Client) LastCounter() uint32 { return c.sent }
+func (c *Client) LastCounter() uint32 { return c.sent.Load() }
 
 // exception makes an error of an exception response, which comes in the clear even in a ciphered association.
 func (c *Client) exception(plain []byte) error {
@@ -67,7 +67,7 @@ func (c *Client) exception(plain []byte) error {
 	if err != nil {
 		return c.lose(err)
 	}
-	return &ExceptionError{Exception: e, Ciphered: c.cfg.ciphered(), Sent: c.sent}
+	return &ExceptionError{Exception: e, Ciphered: c.cfg.ciphered(), Sent: c.sent.Load()}
 }
 
 func (c *Client) serviceError(plain []byte) error {

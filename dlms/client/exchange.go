@@ -293,7 +293,7 @@ func (c *Client) protect(ctx context.Context, request []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: no invocation counter: %w", err)
 	}
-	c.sent = ic
+	c.sent.Store(ic)
 	if c.cfg.Wrapping == WrapGeneral || !ok {
 		c.out, err = cipher.AppendGeneral(c.out[:0], byte(general), c.cfg.SystemTitle, sc, ic, request)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,19 @@ func TestStaleAnswers(t *testing.T) {
 	_, err = c.Get(t.Context(), data2)
 	require.ErrorIs(t, err, ErrLost)
 	require.ErrorIs(t, err, ErrProtocol)
+}
+
+// A server that does not echo the invoke-id, as Gurux Python where an object is undefined, is named as the likely reason
+// of the timeout; Config.AnyInvokeID takes its answers.
+func TestInvokeIDNotEchoed(t *testing.T) {
+	c, link := open(t, Config{}, scriptStep{getData2, []string{"C401C5 01 04"}})
+	link.end = os.ErrDeadlineExceeded
+	_, err := c.Get(t.Context(), data2)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, err, "an answer came with invoke-id 5 instead of 1")
+	c, _ = open(t, Config{AnyInvokeID: true}, scriptStep{getData2, []string{"C401C5 01 04"}})
+	_, err = c.Get(t.Context(), data2)
+	require.ErrorIs(t, err, cosem.ObjectUndefined)
 }
 
 func repeat(s string, n int) []string {

@@ -205,6 +205,7 @@ type scriptLink struct {
 	waiting [][]byte
 	closed  int
 	sent    [][]byte
+	end     error // what happens when no answer is left; nil is errScript
 }
 
 type scriptStep struct {
@@ -231,6 +232,9 @@ func (l *scriptLink) RoundTrip(ctx context.Context, apdu []byte) ([]byte, error)
 
 func (l *scriptLink) Receive(ctx context.Context) ([]byte, error) {
 	if len(l.waiting) == 0 {
+		if l.end != nil {
+			return nil, l.end
+		}
 		return nil, errScript
 	}
 	a := l.waiting[0]
