@@ -43,12 +43,10 @@ func (v *Verbs) firmwareUpgrade(ctx context.Context, t *job.Task, s *session.Ses
 		return nil, topic.NewError(topic.CodeBadArgs, fmt.Sprintf("image %.16s… has version %s, the command asks for %s", digest, h.Version, args.Version),
 			"members image and version", "name the image that has this version")
 	}
-	select {
-	case v.upgrades <- struct{}{}:
-		defer func() { <-v.upgrades }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := v.upgrades.take(ctx); err != nil {
+		return nil, err
 	}
+	defer v.upgrades.release()
 
 	start := v.c.Clock.Now()
 	e, err := upgrade.Run(ctx, upgrade.Config{

@@ -211,6 +211,10 @@ func (v *Verbs) keysTakeover(ctx context.Context, t *job.Task, s *session.Sessio
 	// The hub last: while it has the keys of before, its owner of before can
 	// still reach the home.
 	return v.keysEach(ctx, t, hubLast(all), func(d target) (topic.KeysDevice, error) {
+		if err := v.changes.take(ctx); err != nil {
+			return topic.KeysDevice{}, err
+		}
+		defer v.changes.release()
 		r, err := v.rekeyerFor(t, d).Takeover(ctx, d.eui, keyTarget{s, d.eui}, args.Owner)
 		return keysDevice(d, r), err
 	})
@@ -226,6 +230,10 @@ func (v *Verbs) keysRollback(ctx context.Context, t *job.Task, s *session.Sessio
 		return nil, err
 	}
 	return v.keysEach(ctx, t, all, func(d target) (topic.KeysDevice, error) {
+		if err := v.changes.take(ctx); err != nil {
+			return topic.KeysDevice{}, err
+		}
+		defer v.changes.release()
 		r, err := v.rekeyerFor(t, d).Rollback(ctx, d.eui, keyTarget{s, d.eui})
 		return keysDevice(d, r), err
 	})

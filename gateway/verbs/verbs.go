@@ -35,6 +35,10 @@ type Config struct {
 	Patience time.Duration
 	// Upgrades is how many firmware upgrades run at once. Zero means 64.
 	Upgrades int
+	// KeyChanges is how many changes of keys run at once: from stage to commit a
+	// device waits for its window only, and on a busy machine fewer at once keep
+	// each short. Zero means 64.
+	KeyChanges int
 	// HubState, DeviceState and Event, if not nil, are told what was learned.
 	// They must not block. Revision, session and sequence are not filled in.
 	HubState    func(topic.HubState)
@@ -47,11 +51,27 @@ type Config struct {
 // Verbs runs commands.
 type Verbs struct {
 	c        Config
-	upgrades chan struct{} // a token for each that may run
+	upgrades tokens
+	changes  tokens
 
 	mu    sync.Mutex
 	known map[wire.EUI64]topic.HubState // what was learned of each hub
 }
+
+// tokens bounds how much of one kind of work runs at once.
+type tokens chan struct{}
+
+// take waits for a token; give it back with release.
+func (t tokens) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t tokens) release() { <-t }
 
 // New gives the verbs.
 func New(c Config) (*Verbs, error) {
@@ -67,10 +87,13 @@ func New(c Config) (*Verbs, error) {
 	if c.Upgrades <= 0 {
 		c.Upgrades = 64
 	}
+	if c.KeyChanges <= 0 {
+		c.KeyChanges = 64
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Verbs{c: c, upgrades: make(chan struct{}, c.Upgrades), known: map[wire.EUI64]topic.HubState{}}, nil
+	return &Verbs{c: c, upgrades: make(tokens, c.Upgrades), changes: make(tokens, c.KeyChanges), known: map[wire.EUI64]topic.HubState{}}, nil
 }
 
 // Handlers gives the handler of each verb for hubs, for job.Config.

@@ -300,7 +300,8 @@ func (e *Engine) rollbackPhase(ctx context.Context) error {
 	}
 	for _, h := range e.where(is(lifecycle.RollbackFailed)) {
 		h.Ended = e.cfg.Clock.Now()
-		if err := e.move(ctx, h, lifecycle.Escalate, Move{Actor: roleMCC, Code: "XRB01"}); err != nil {
+		why := h.LastFailure()
+		if err := e.move(ctx, h, lifecycle.Escalate, Move{Actor: roleMCC, Code: why.Code, Detail: why.Detail}); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -322,9 +323,9 @@ var particular = regexp.MustCompile(`([0-9A-F]{2}-){7}[0-9A-F]{2}|mig-[0-9TZ]+|/
 func TestStoppedAndContinued(t *testing.T) {
 	w := newWorld(t, allKinds)
 	ctx, cancel := context.WithCancel(t.Context())
-	n := 0
+	var n atomic.Int32
 	w.gateway.crash = func(string) error {
-		if n++; n == 60 {
+		if n.Add(1) == 60 {
 			cancel()
 		}
 		return nil

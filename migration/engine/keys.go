@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"smets1/gateway/topic"
 	"smets1/internal/wire"
@@ -82,7 +85,9 @@ func (e *Engine) rollBack(ctx context.Context, h *home) (*failure, error) {
 		}
 	}
 	if h.Repointed {
-		err := e.ask(ctx, h, "rollback/repoint", topic.HubRepoint, "", topic.HubRepointArgs{Endpoint: h.Evidence.Endpoint}, nil)
+		err := e.insist(ctx, "rollback/repoint", func(step string) error {
+			return e.ask(ctx, h, step, topic.HubRepoint, "", topic.HubRepointArgs{Endpoint: h.Evidence.Endpoint}, nil)
+		})
 		if f, err := e.verdict(h, "rollback/repoint", err, "XRB01", everything("XRB01")); f != nil || err != nil {
 			return f, err
 		}
@@ -97,11 +102,14 @@ func (e *Engine) rollBack(ctx context.Context, h *home) (*failure, error) {
 	devices := h.devices() // hub first: it was taken last
 	for _, d := range devices {
 		step := "rollback/keys/" + string(role(d.Type))
-		var r topic.KeysResult
-		err := e.ask(ctx, h, step, topic.KeysRollback, "", topic.KeysRollbackArgs{Devices: []topic.Device{role(d.Type)}}, &r)
-		if k, found := keysOf(r, d.ID); err == nil && found {
-			err = k.Err()
-		}
+		err := e.insist(ctx, step, func(step string) error {
+			var r topic.KeysResult
+			err := e.ask(ctx, h, step, topic.KeysRollback, "", topic.KeysRollbackArgs{Devices: []topic.Device{role(d.Type)}}, &r)
+			if k, found := keysOf(r, d.ID); err == nil && found {
+				err = k.Err()
+			}
+			return err
+		})
 		if f, err := e.verdict(h, step, err, "XRB01", everything("XRB01")); f != nil || err != nil {
 			return f, err
 		}
@@ -116,6 +124,22 @@ func (e *Engine) rollBack(ctx context.Context, h *home) (*failure, error) {
 		}
 	}
 	return nil, nil
+}
+
+// insist asks again, a few times and some minutes apart, for what must not be
+// left undone because of one bad moment. Each time is a step of its own.
+func (e *Engine) insist(ctx context.Context, step string, ask func(step string) error) error {
+	const times, apart = 4, 10 * time.Minute
+	for n := 1; ; n++ {
+		err := ask(fmt.Sprintf("%s/%d", step, n))
+		var te *topic.Error
+		if n == times || !errors.As(err, &te) || !te.Code.Retryable() {
+			return err
+		}
+		if err := e.cfg.Clock.Sleep(ctx, apart); err != nil {
+			return err
+		}
+	}
 }
 
 // keysTouched reports whether the present attempt got as far as the keys.

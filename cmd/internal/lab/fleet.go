@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"smets1/device/fleet"
@@ -14,7 +13,6 @@ import (
 	"smets1/gateway/keystore"
 	"smets1/gateway/session"
 	"smets1/internal/store"
-	"smets1/internal/wire"
 )
 
 // nv keeps the non-volatile memory of virtual devices in a bucket.
@@ -82,15 +80,9 @@ func Handover(ctx context.Context, f *fleet.Fleet, keys *keystore.Store, owner s
 	if err != nil {
 		return fmt.Errorf("keys of the fleet: %w", err)
 	}
-	known, err := keys.List(ctx)
-	if err != nil {
+	if err := dropKnown(ctx, keys, &h); err != nil {
 		return err
 	}
-	has := make(map[wire.EUI64]bool, len(known))
-	for _, d := range known {
-		has[d.EUI] = true
-	}
-	h.Devices = slices.DeleteFunc(h.Devices, func(d keystore.HandoverDevice) bool { return has[d.EUI] })
 	if len(h.Devices) == 0 {
 		return nil
 	}

@@ -48,6 +48,7 @@ type GatewayConfig struct {
 	// Tap is put around each line to a hub; nil means none.
 	Tap         func(hub wire.EUI64, address string, line io.ReadWriteCloser) io.ReadWriteCloser
 	Concurrency int // commands at once; zero means the queue's default
+	KeyChanges  int // changes of keys at once; zero means the verbs' default
 	// MaxQueued, MaxPerHub and ResultTTL are those of the queue; zero means its defaults.
 	MaxQueued, MaxPerHub int
 	ResultTTL            time.Duration
@@ -121,7 +122,7 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	}
 	g.hubs = newRegistry(c.Hubs)
 	v, err := verbs.New(verbs.Config{
-		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock,
+		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock, KeyChanges: c.KeyChanges,
 		HubState: g.hubs.hubState, DeviceState: g.hubs.deviceState, Event: g.event, Log: c.Log,
 	})
 	if err != nil {
