@@ -86,7 +86,7 @@ type Homes struct {
 type Keys struct {
 	RootFile string   `yaml:"root-file" path:"y" doc:"File of the root key, 64 hexadecimal digits; made if there is none. Keep a copy apart from the state. Empty: STATE/root.key."`
 	RootEnv  string   `yaml:"root-env" doc:"Environment variable with the root key, in place of a file."`
-	Import   []string `yaml:"import" path:"y" doc:"Handover files (JSON) to take in at each start, each whole or not at all. Devices that are known under the same keys are left alone."`
+	Import   []string `yaml:"import" path:"y" doc:"Handover files (JSON) to take in at each start, each whole or not at all. Devices that the store knows are left alone: their keys may have been changed since."`
 }
 
 // Firmware is about images.

@@ -20,7 +20,7 @@ type registry struct {
 	hubs  map[wire.EUI64]*bridge.Snapshot
 	// changed is told of each change, outside the lock; nil until there is a
 	// bridge.
-	changed func(bridge.Snapshot)
+	changed func(hub wire.EUI64)
 }
 
 func newRegistry(hubs []session.Hub) *registry {
@@ -42,6 +42,17 @@ func (r *registry) Known(hub wire.EUI64) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.hubs[hub] != nil
+}
+
+// Hub implements bridge.Hubs.
+func (r *registry) Hub(hub wire.EUI64) (bridge.Snapshot, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	s := r.hubs[hub]
+	if s == nil {
+		return bridge.Snapshot{}, false
+	}
+	return clone(s), true
 }
 
 // Len implements bridge.Hubs.
@@ -107,15 +118,15 @@ func (r *registry) update(hub wire.EUI64, f func(*bridge.Snapshot)) {
 		return
 	}
 	f(s)
-	tell, now := r.changed, clone(s)
+	tell := r.changed
 	r.mu.Unlock()
 	if tell != nil {
-		tell(now)
+		tell(hub)
 	}
 }
 
 // tell has changes told from now on.
-func (r *registry) tell(f func(bridge.Snapshot)) {
+func (r *registry) tell(f func(hub wire.EUI64)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changed = f
