@@ -33,7 +33,11 @@ type KeyringConfig struct {
 	// Reserve is called before send counters below upTo are used, to make upTo durable. An error stops the sending. Nil
 	// keeps nothing.
 	Reserve func(v KeyVersion, upTo uint32) error
-	// Changed is called after keys, secrets or policy changed. Nil is no call.
+	// Accepted is called when a counter was received and before its request is served: next is the lowest acceptable
+	// from now on. Who makes it durable refuses replays after a power cut too. Nil keeps nothing.
+	Accepted func(id RxID, next uint32)
+	// Changed is called after keys, secrets, policy or reserved send counters changed, and before a counter of the new
+	// block is used: the place to store a Snapshot. Nil is no call.
 	Changed func()
 }
 
@@ -45,19 +49,13 @@ type Keyring struct {
 	lapses  time.Time
 	proven  bool
 	next    KeyVersion
-	rx      []rxSlot
+	past    []*keyCounters // of keys out of use, see PastKey
 }
 
 type keySlot struct {
-	keys     security.KeySet
-	version  KeyVersion
-	tx       security.SendCounter
-	reserved uint32
-}
-
-type rxSlot struct {
-	id RxID
-	rc security.ReceiveCounter
+	keys       security.KeySet
+	version    KeyVersion
+	guek, gbek *keyCounters
 }
 
 var (
@@ -70,22 +68,27 @@ func NewKeyring(c KeyringConfig) *Keyring {
 	if c.Version == 0 {
 		c.Version = 1
 	}
-	return &Keyring{
-		cfg: c, next: c.Version + 1,
-		current: keySlot{keys: c.Keys, version: c.Version, tx: security.NewSendCounter(c.FirstTx), reserved: c.FirstTx},
-	}
+	k := &Keyring{cfg: c, next: c.Version + 1}
+	k.current = k.begin(c.Keys, c.Version)
+	k.current.guek.resume(c.FirstTx)
+	return k
 }
 
 // SystemTitle of the device.
 func (k *Keyring) SystemTitle() security.SystemTitle { return k.cfg.Title }
 
-// Versions are the current set and, while its window lasts, the staged one.
+// Versions are the current set and, while its window lasts, the staged one: first if a message cannot tell the two
+// apart, because the transfer brought neither GUEK nor GAK, for it could never be proven otherwise.
 func (k *Keyring) Versions(now time.Time, dst []KeyVersion) []KeyVersion {
-	dst = append(dst, k.current.version)
-	if s := k.stagedAt(now); s != nil {
-		dst = append(dst, s.version)
+	s := k.stagedAt(now)
+	switch c := &k.current; {
+	case s == nil:
+		return append(dst, c.version)
+	case s.keys.GUEK.Equal(c.keys.GUEK) && s.keys.GAK.Equal(c.keys.GAK):
+		return append(dst, s.version, c.version)
+	default:
+		return append(dst, c.version, s.version)
 	}
-	return dst
 }
 
 // Keys of a valid set.
@@ -121,32 +124,41 @@ func (k *Keyring) NextTx(v KeyVersion) (uint32, error) {
 	if k.staged != nil && k.staged.version == v {
 		s = k.staged
 	}
-	if next := s.tx.Peek(); k.cfg.Reserve != nil && next >= s.reserved {
-		upTo := next + counterBlock
+	c := s.guek
+	if next := c.tx.Peek(); (k.cfg.Reserve != nil || k.cfg.Changed != nil) && next >= c.reserved {
+		before, upTo := c.reserved, next+counterBlock
 		if upTo < next {
 			upTo = security.CounterMax
 		}
-		if err := k.cfg.Reserve(s.version, upTo); err != nil {
-			return 0, fmt.Errorf("server: reserve send counters up to %d: %w", upTo, err)
+		if k.cfg.Reserve != nil {
+			if err := k.cfg.Reserve(s.version, upTo); err != nil {
+				return 0, fmt.Errorf("server: reserve send counters up to %d: %w", upTo, err)
+			}
 		}
-		s.reserved = upTo
+		if c.reserved = upTo; upTo > before {
+			k.changed()
+		}
 	}
 	// The device never holds the values kept back for a re-key from itself: the reply to key_transfer needs one.
-	return s.tx.NextForRekey()
+	return c.tx.NextForRekey()
 }
 
 // PeekTx is the counter the current set would send next; the public invocation counter object shows the client's side,
 // see RxExpected.
-func (k *Keyring) PeekTx() uint32 { return k.current.tx.Peek() }
+func (k *Keyring) PeekTx() uint32 { return k.current.guek.tx.Peek() }
 
 // RxExpected is the lowest acceptable counter.
 func (k *Keyring) RxExpected(id RxID) uint32 {
-	for i := range k.rx {
-		if k.rx[i].id == id {
-			return k.rx[i].rc.Expected()
+	c := k.counters(id)
+	if c == nil {
+		return 0
+	}
+	for i := range c.rx {
+		if c.rx[i].client == id.Client {
+			return c.rx[i].next
 		}
 	}
-	if len(k.rx) >= maxSenders {
+	if len(c.rx) >= maxSenders {
 		return security.CounterMax
 	}
 	return 0
@@ -154,24 +166,23 @@ func (k *Keyring) RxExpected(id RxID) uint32 {
 
 // RxAccept takes a counter as seen.
 func (k *Keyring) RxAccept(id RxID, ic uint32) {
-	for i := range k.rx {
-		if k.rx[i].id == id {
-			k.rx[i].rc = security.NewReceiveCounter(ic + 1)
-			return
-		}
+	c := k.counters(id)
+	if c == nil {
+		return
 	}
-	k.rx = append(k.rx, rxSlot{id: id, rc: security.NewReceiveCounter(ic + 1)})
+	c.accept(id.Client, ic+1)
+	if k.cfg.Accepted != nil {
+		k.cfg.Accepted(id, ic+1)
+	}
 }
 
 // RxHighest is the highest counter seen from any sender under the current set, and 0 before the first: what the
 // invocation counter object 0-0:43.1.0 shows.
 func (k *Keyring) RxHighest() uint32 {
 	var top uint32
-	for i := range k.rx {
-		if id := k.rx[i].id; id.Version == k.current.version && !id.Broadcast {
-			if e := k.rx[i].rc.Expected(); e > top+1 || (top == 0 && e > 0) {
-				top = e - 1
-			}
+	for _, x := range k.current.guek.rx {
+		if x.next > 0 {
+			top = max(top, x.next-1)
 		}
 	}
 	return top
@@ -201,17 +212,20 @@ func (k *Keyring) Transfer(now time.Time, v KeyVersion, updates []KeyUpdate) (fu
 			return nil, err
 		}
 	}
-	slot := keySlot{keys: keys, version: k.next, tx: security.NewSendCounter(0)}
+	version := k.next
 	k.next++
 	if k.cfg.Window <= 0 {
 		return func() {
-			k.current, k.staged = slot, nil
-			k.dropOldSenders()
+			old := k.current
+			k.current = k.begin(keys, version)
+			k.retire(&old)
 			k.changed()
 		}, nil
 	}
 	return func() {
-		k.staged, k.lapses, k.proven = &slot, now.Add(k.cfg.Window), false
+		k.drop()
+		slot := k.begin(keys, version)
+		k.staged, k.lapses = &slot, now.Add(k.cfg.Window)
 		k.changed()
 	}, nil
 }
@@ -248,19 +262,29 @@ func (k *Keyring) Commit(now time.Time, v KeyVersion) error {
 	if s == nil || s.version != v {
 		return cosem.ActionReadWriteDenied
 	}
+	old := k.current
 	k.current, k.staged, k.proven = *s, nil, false
-	k.dropOldSenders()
+	k.retire(&old)
 	k.changed()
 	return nil
 }
 
 // Revert drops the staged set.
 func (k *Keyring) Revert() {
-	if k.staged != nil {
-		k.staged, k.proven = nil, false
-		k.dropOldSenders()
+	if k.drop() {
 		k.changed()
 	}
+}
+
+// drop forgets the staged set, save the counters of its keys.
+func (k *Keyring) drop() bool {
+	s := k.staged
+	if s == nil {
+		return false
+	}
+	k.staged, k.proven = nil, false
+	k.retire(s)
+	return true
 }
 
 // PowerCut does what a loss of power does: the staged set is gone. Associations are the device's to drop, see
@@ -283,17 +307,32 @@ type Snapshot struct {
 	Next    KeyVersion
 	Rx      map[RxID]uint32 // expected counters
 	Policy  Policy
+	// Secrets of the associations; nil keeps those of the configuration.
+	Secrets []security.Secret
+	// Past are the keys that are not in force any more, the oldest first.
+	Past []PastKey
 }
 
-// Snapshot of the current set. A staged set is not part of it: it does not outlive a power cut.
+// Snapshot of the current set. A staged set is not part of it, for it does not outlive a power cut, but the counters of
+// its keys are.
 func (k *Keyring) Snapshot() Snapshot {
+	c := &k.current
 	s := Snapshot{
-		Keys: k.current.keys, Version: k.current.version, NextTx: max(k.current.reserved, k.current.tx.Peek()), Next: k.next,
-		Rx: make(map[RxID]uint32, len(k.rx)), Policy: k.cfg.Policy,
+		Keys: c.keys, Version: c.version, NextTx: c.guek.nextTx(), Next: k.next,
+		Rx: map[RxID]uint32{}, Policy: k.cfg.Policy, Secrets: slices.Clone(k.cfg.Secrets),
 	}
-	for i := range k.rx {
-		if id := k.rx[i].id; id.Version == k.current.version {
-			s.Rx[id] = k.rx[i].rc.Expected()
+	for _, from := range []*keyCounters{c.guek, c.gbek} {
+		for _, x := range from.rx {
+			s.Rx[RxID{Version: c.version, Broadcast: from == c.gbek, Client: x.client}] = x.next
+		}
+	}
+	past := slices.Clone(k.past)
+	if k.staged != nil {
+		past = append(past, k.staged.guek, k.staged.gbek)
+	}
+	for i, p := range past {
+		if p.used() && p.print != "" && p != c.guek && p != c.gbek && !slices.Contains(past[:i], p) {
+			s.Past = append(s.Past, p.remembered())
 		}
 	}
 	return s
@@ -301,12 +340,22 @@ func (k *Keyring) Snapshot() Snapshot {
 
 // Restore puts a snapshot in force.
 func (k *Keyring) Restore(s Snapshot) {
-	k.current = keySlot{keys: s.Keys, version: s.Version, tx: security.NewSendCounter(s.NextTx), reserved: s.NextTx}
 	k.staged, k.proven, k.next = nil, false, max(s.Next, s.Version+1)
 	k.cfg.Policy = s.Policy
-	k.rx = k.rx[:0]
-	for id, e := range s.Rx {
-		k.rx = append(k.rx, rxSlot{id: id, rc: security.NewReceiveCounter(e)})
+	if s.Secrets != nil {
+		k.cfg.Secrets = slices.Clone(s.Secrets)
+	}
+	k.past = nil
+	for _, p := range s.Past {
+		k.past = append(k.past, p.counters())
+	}
+	k.current = keySlot{}
+	k.current = k.begin(s.Keys, s.Version)
+	k.current.guek.resume(s.NextTx)
+	for id, next := range s.Rx {
+		if c := k.counters(id); c != nil {
+			c.accept(id.Client, next)
+		}
 	}
 }
 
@@ -325,11 +374,6 @@ func (k *Keyring) slot(now time.Time, v KeyVersion) *keySlot {
 		return s
 	}
 	return nil
-}
-
-// dropOldSenders forgets the receive counters of sets that no longer exist.
-func (k *Keyring) dropOldSenders() {
-	k.rx = slices.DeleteFunc(k.rx, func(s rxSlot) bool { return s.id.Version != k.current.version })
 }
 
 func (k *Keyring) changed() {
