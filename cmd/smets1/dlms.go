@@ -122,10 +122,14 @@ without an attribute means all that this association may read of it. Exit status
 				if err := printRows(c.OutOrStdout(), rows, len(all), o.json); err != nil {
 					return err
 				}
+				bad := 0
 				for _, r := range rows[:len(all)] {
 					if r.err != nil {
-						return r.err
+						bad++
 					}
+				}
+				if bad > 0 {
+					return dlmsError{fmt.Errorf("%d of %d attributes could not be read", bad, len(all)), exitRefused}
 				}
 				return nil
 			})

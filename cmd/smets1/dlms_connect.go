@@ -84,6 +84,22 @@ func classify(err error) error {
 	return err
 }
 
+// fromHub tells a hub's answers in the stead of a meter behind it (both ours)
+// from the meter's own.
+func fromHub(err error, behind string) error {
+	var exception *client.ExceptionError
+	if behind == "" || !errors.As(err, &exception) {
+		return err
+	}
+	switch e := exception.Exception; {
+	case e.State == apdu.StateServiceUnknown && e.Service == apdu.ServiceOperationNotPossible:
+		return dlmsError{fmt.Errorf("the hub knows no device %s: check the EUI-64; the hub's object 1/0-0:128.96.0.255 lists what has joined", behind), exitNoOpen}
+	case e.State == apdu.StateServiceNotAllowed && e.Service == apdu.ServiceOtherReason:
+		return dlmsError{fmt.Errorf("the hub got no answer from %s over the HAN: the meter is off, out of reach or asleep; try again later", behind), exitSilent}
+	}
+	return err
+}
+
 // dlmsOptions are the flags that all dlms commands have.
 type dlmsOptions struct {
 	profilePath string
@@ -153,8 +169,9 @@ func (s *dlmsSession) check() error { return s.interrupted.Err() }
 
 // with opens an association, runs f and releases it, whatever happens.
 func (o *dlmsOptions) with(c *cobra.Command, target string, f func(*dlmsSession) error) (err error) {
-	defer func() { err = classify(err) }()
-	p, err := o.load(c)
+	var p dlmsProfile
+	defer func() { err = classify(fromHub(err, p.Behind)) }()
+	p, err = o.load(c)
 	if err != nil {
 		return err
 	}
