@@ -407,3 +407,49 @@ func TestUnpairedAuthorisationIsAProblemAndTheRestGoesOn(t *testing.T) {
 	require.NoError(t, e.Run(t.Context()))
 	w.expect(e)
 }
+
+// A later authorisation with one bad row and one withdrawal: the bad row is
+// told with file, row, column, code and remedy, the good one counts, and the
+// homes of the first authorisation go on.
+func TestLaterAuthorisationWithABadRow(t *testing.T) {
+	w := newWorld(t, []homeKind{{name: "active dual"}, {name: "withdrawn", electricityOnly: true}})
+	e, err := w.open(store.Memory())
+	require.NoError(t, err)
+	name, err := document.ParseName("MA_CGI_70-B3-D5-1F-30-00-A0-08_20190408_070000.zip")
+	require.NoError(t, err)
+	row := func(home string) document.AuthorisationRow {
+		doc, ok := e.in.Portfolio.Installation(w.homes[home])
+		require.True(t, ok)
+		d, ok := doc.Device(document.ESME)
+		require.True(t, ok)
+		r, ok := e.in.coverage.Row(d.ID)
+		require.True(t, ok)
+		return r
+	}
+	withdrawn, bad := row("withdrawn"), row("active dual")
+	withdrawn.RecordNo, withdrawn.Withdraw = 1, true
+	bad.RecordNo = 2
+	var csv bytes.Buffer
+	require.NoError(t, document.WriteAuthorisationCSV(&csv, w.specs, []document.AuthorisationRow{withdrawn, bad}))
+	digit := bad.MPxN[12]
+	wrong := string(bad.MPxN[:12]) + string('0'+(digit-'0'+1)%10)
+	text := bytes.Replace(csv.Bytes(), []byte(bad.MPxN), []byte(wrong), 1)
+	zip, password, err := document.SealAuthorisation(w.specs, name, text, nil, began, newSeeded(4))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(w.inputs, name.String()), zip, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(w.inputs, name.With(document.KindMAPassword, "csv").String()), password, 0o600))
+
+	e, err = w.open(w.store)
+	require.NoError(t, err)
+	require.Len(t, e.Problems(), 1)
+	p := e.Problems()[0]
+	require.Equal(t, name.String(), p.File)
+	require.Equal(t, 3, p.Row)
+	require.Equal(t, "MPxN", p.Column)
+	require.Equal(t, "XMA05", p.Code)
+	require.NotEmpty(t, p.Remedy)
+	require.NoError(t, e.Run(t.Context()))
+	require.Equal(t, lifecycle.Migrated, w.outcome(e, "active dual").State)
+	require.Equal(t, lifecycle.Withdrawn, w.outcome(e, "withdrawn").State)
+	require.Zero(t, len(w.gateway.homes[w.homes["withdrawn"]].takeovers), "nothing was asked of a withdrawn home")
+}
