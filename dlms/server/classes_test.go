@@ -78,6 +78,7 @@ func TestModelRefuses(t *testing.T) {
 		{"max PDU 11", assoc(server.Association{MaxPDU: 11})},
 		{"window of 64", assoc(server.Association{Window: 64})},
 		{"needs Ciphered", assoc(server.Association{Policy: 4})},
+		{"evade the security policy", assoc(server.Association{Policy: 4, Ciphered: true, Plain: true})},
 		{"declared twice", server.Config{Associations: []server.Association{ok}, Objects: append(object(nil, nil), object(nil, nil)...)}},
 		{"attribute 1 is declared twice or reserved", server.Config{Associations: []server.Association{ok}, Objects: object([]server.Attr{{ID: 1, Get: get}}, nil)}},
 		{"attribute 2 may be read", server.Config{Associations: []server.Association{ok}, Objects: object([]server.Attr{{ID: 2, Access: server.All(server.Read)}}, nil)}},

@@ -30,6 +30,7 @@ type client struct {
 	ic     uint32
 	aare   acse.AARE
 	m      *ctt.Reference
+	limit  int  // of replies
 	follow bool // ask the meter for the counter, as other clients use it up too
 }
 
@@ -46,7 +47,7 @@ var (
 
 func newClient(t testing.TB, m *ctt.Reference, c ctt.Credentials, link uint64) *client {
 	t.Helper()
-	x := &client{t: t, m: m, d: m.Device, now: m.Now, c: c, peer: server.Peer{Link: link, Client: c.Client}}
+	x := &client{t: t, m: m, d: m.Device, now: m.Now, c: c, peer: server.Peer{Link: link, Client: c.Client}, limit: 1024}
 	if !c.Keys.GUEK.IsZero() {
 		var err error
 		x.cipher, err = c.Keys.Cipher(security.Suite0)
@@ -90,6 +91,27 @@ func (x *client) seal(tag apdu.Tag, plain []byte) []byte {
 // raw serves bytes as they are.
 func (x *client) raw(b []byte) []byte { return x.d.Serve(x.now, x.peer, b, nil) }
 
+// whole serves bytes and gathers a reply that comes by general block transfer.
+func (x *client) whole(b []byte) []byte {
+	x.t.Helper()
+	reply := x.raw(b)
+	var all []byte
+	for n := uint16(1); len(reply) > 0 && apdu.Tag(reply[0]) == apdu.TagGeneralBlockTransfer; n++ {
+		p, _, err := apdu.ParseGeneralBlockTransfer(reply)
+		require.NoError(x.t, err)
+		require.Equal(x.t, n, p.Block)
+		require.LessOrEqual(x.t, len(reply), x.limit)
+		if all = append(all, p.Raw...); p.Last {
+			return all
+		}
+		ack, err := apdu.GeneralBlockTransfer{Last: true, Window: 1, Block: n, Ack: n}.AppendBinary(nil)
+		require.NoError(x.t, err)
+		reply = x.raw(ack)
+	}
+	require.LessOrEqual(x.t, len(reply), x.limit)
+	return reply
+}
+
 func (x *client) hex(s string) string {
 	b, err := hex.DecodeString(s)
 	require.NoError(x.t, err)
@@ -108,6 +130,9 @@ func upper(b []byte) string { return string(bytes.ToUpper([]byte(hex.EncodeToStr
 // open the association; it must be accepted.
 func (x *client) open(pdu uint16, conformance cosem.Conformance) *client {
 	x.t.Helper()
+	if pdu != 0 {
+		x.limit = min(x.limit, int(pdu))
+	}
 	reply := x.raw(x.aarq(pdu, conformance))
 	var err error
 	x.aare, _, err = acse.ParseAARE(reply)
@@ -153,7 +178,7 @@ func (x *client) send(plain []byte) []byte {
 		require.True(x.t, ok)
 		b = x.seal(tag, plain)
 	}
-	return x.decipher(x.raw(b))
+	return x.decipher(x.whole(b))
 }
 
 func (x *client) decipher(reply []byte) []byte {
@@ -215,6 +240,17 @@ func (x *client) action(m cosem.Method, arg []byte) apdu.ActionResponse {
 	b, err := apdu.ActionRequestNormal{InvokeID: 0xC1, Method: m, Data: arg}.AppendBinary(nil)
 	require.NoError(x.t, err)
 	reply := x.send(b)
+	var whole []byte
+	for n := uint32(1); reply[1] == 2; n++ {
+		r, _, err := apdu.ParseActionResponseBlock(reply)
+		require.NoError(x.t, err, "%X", reply)
+		if whole = append(whole, r.Block.Raw...); r.Block.Last {
+			return apdu.ActionResponse{Return: apdu.GetResult{Data: whole}, Returns: true}
+		}
+		next, err := apdu.ActionRequestNextBlock{InvokeID: 0xC1, Number: n}.AppendBinary(nil)
+		require.NoError(x.t, err)
+		reply = x.send(next)
+	}
 	r, _, err := apdu.ParseActionResponseNormal(reply)
 	require.NoError(x.t, err, "%X", reply)
 	return r.Response

@@ -103,15 +103,27 @@ func useOf(k apdu.KeyInfo) security.KeyUse {
 	return security.UseGUEK
 }
 
-// newTransaction takes a transaction id that, read as a big-endian number, exceeds the last one of the association
-// (ours: the standard only asks that they differ, and remembering the last is what a meter can afford).
+// newTransaction takes a transaction id that, read as a big-endian number, exceeds the last one of the client (ours: the
+// standard only asks that they differ, and remembering the last is what a meter can afford). A Security that is no
+// [Transactions] remembers it for the association only.
 func (a *association) newTransaction(id []byte) bool {
 	id = bytes.TrimLeft(id, "\x00")
-	if len(id) < len(a.lastTransaction) || len(id) == len(a.lastTransaction) && bytes.Compare(id, a.lastTransaction) <= 0 {
+	if t, ok := a.device.Security.(Transactions); ok {
+		if !laterTransaction(id, t.LastTransaction(a.title)) {
+			return false
+		}
+		t.SetLastTransaction(a.title, id)
+	}
+	if !laterTransaction(id, a.lastTransaction) {
 		return false
 	}
 	a.lastTransaction = append(a.lastTransaction[:0], id...)
 	return true
+}
+
+// laterTransaction compares numbers without leading zeros.
+func laterTransaction(id, last []byte) bool {
+	return len(id) > len(last) || len(id) == len(last) && bytes.Compare(id, last) > 0
 }
 
 // sealGeneral appends the reply in general-ciphering, under the same kind of key as the request.

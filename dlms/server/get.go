@@ -110,7 +110,7 @@ func (a *association) getBlock(id apdu.InvokeID, dst []byte) []byte {
 // cutsServices tells whether long replies are cut with the blocks of the service itself.
 func (a *association) cutsServices(bit cosem.Conformance) bool {
 	q := &a.spec.Quirks
-	if q.PreferGBT && a.conformance.Has(cosem.ConfGeneralBlockTransfer) {
+	if (q.PreferGBT || a.limit() < minPDU) && a.conformance.Has(cosem.ConfGeneralBlockTransfer) {
 		return false
 	}
 	return a.conformance.Has(bit) || q.BlocksUnasked && bit == cosem.ConfBlockTransferGet

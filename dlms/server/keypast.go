@@ -96,7 +96,9 @@ func (k *Keyring) begin(keys security.KeySet, v KeyVersion) keySlot {
 
 func (k *Keyring) countersOf(key security.Key, broadcast bool) *keyCounters {
 	print := key.Fingerprint()
-	same := func(c *keyCounters) bool { return c != nil && c.print == print && c.broadcast == broadcast && print != "" }
+	same := func(c *keyCounters) bool {
+		return c != nil && c.print == print && c.broadcast == broadcast && print != ""
+	}
 	for _, c := range []*keyCounters{k.current.guek, k.current.gbek} {
 		if same(c) {
 			return c

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,6 +51,8 @@ type Keyring struct {
 	proven  bool
 	next    KeyVersion
 	past    []*keyCounters // of keys out of use, see PastKey
+
+	transactions map[security.SystemTitle][]byte
 }
 
 type keySlot struct {
@@ -61,6 +64,7 @@ type keySlot struct {
 var (
 	_ KeyChanger    = (*Keyring)(nil)
 	_ SecretChanger = (*Keyring)(nil)
+	_ Transactions  = (*Keyring)(nil)
 )
 
 // NewKeyring makes one.
@@ -188,6 +192,19 @@ func (k *Keyring) RxHighest() uint32 {
 	return top
 }
 
+// LastTransaction of a client.
+func (k *Keyring) LastTransaction(client security.SystemTitle) []byte { return k.transactions[client] }
+
+// SetLastTransaction keeps the last transaction id of a client. Who gets here authenticated under a key of the device,
+// so their number is small.
+func (k *Keyring) SetLastTransaction(client security.SystemTitle, id []byte) {
+	if k.transactions == nil {
+		k.transactions = map[security.SystemTitle][]byte{}
+	}
+	k.transactions[client] = slices.Clone(id)
+	k.changed()
+}
+
 // Policy of the device.
 func (k *Keyring) Policy() Policy { return k.cfg.Policy }
 
@@ -311,6 +328,8 @@ type Snapshot struct {
 	Secrets []security.Secret
 	// Past are the keys that are not in force any more, the oldest first.
 	Past []PastKey
+	// Transactions are the last ids of clients.
+	Transactions map[security.SystemTitle][]byte
 }
 
 // Snapshot of the current set. A staged set is not part of it, for it does not outlive a power cut, but the counters of
@@ -320,6 +339,7 @@ func (k *Keyring) Snapshot() Snapshot {
 	s := Snapshot{
 		Keys: c.keys, Version: c.version, NextTx: c.guek.nextTx(), Next: k.next,
 		Rx: map[RxID]uint32{}, Policy: k.cfg.Policy, Secrets: slices.Clone(k.cfg.Secrets),
+		Transactions: maps.Clone(k.transactions),
 	}
 	for _, from := range []*keyCounters{c.guek, c.gbek} {
 		for _, x := range from.rx {
@@ -345,6 +365,7 @@ func (k *Keyring) Restore(s Snapshot) {
 	if s.Secrets != nil {
 		k.cfg.Secrets = slices.Clone(s.Secrets)
 	}
+	k.transactions = maps.Clone(s.Transactions)
 	k.past = nil
 	for _, p := range s.Past {
 		k.past = append(k.past, p.counters())

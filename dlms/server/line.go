@@ -3,6 +3,7 @@ package server
 import (
 	"time"
 
+	"smets1/dlms/acse"
 	"smets1/dlms/apdu"
 	"smets1/dlms/hdlc"
 )
@@ -134,7 +135,13 @@ func (l *Line) serve(now time.Time, e hdlc.Event) {
 
 // unnumbered serves a request that came in an UI frame, for which there is no reply: one device, or with a broadcast
 // address all the host lists.
+//
+// It opens and ends no association: a client without a connection could not learn that it has one, and would keep its
+// place for ever.
 func (l *Line) unnumbered(now time.Time, e hdlc.Event) {
+	if len(e.APDU) == 0 || e.APDU[0] == acse.TagAARQ || e.APDU[0] == acse.TagRLRQ {
+		return
+	}
 	p := l.peer(e.Peer)
 	if !e.Peer.Server.IsBroadcast() {
 		if d := l.desk.device(e.Peer.Server.Upper); d != nil {

@@ -6,6 +6,7 @@ import (
 
 	"smets1/dlms/acse"
 	"smets1/dlms/apdu"
+	"smets1/dlms/cosem"
 	"smets1/dlms/security"
 )
 
@@ -190,7 +191,7 @@ func (a *association) negotiate(q *apdu.InitiateRequest, ciphered bool) *refusal
 		return refuseInitiate(apdu.InitiateDLMSVersionTooLow)
 	case a.conformance == 0:
 		return refuseInitiate(apdu.InitiateIncompatibleConformance)
-	case q.MaxPDU != 0 && q.MaxPDU < minPDU:
+	case q.MaxPDU != 0 && q.MaxPDU < minPDU, a.maxReply < a.leastReply():
 		return refuseInitiate(apdu.InitiatePDUSizeTooShort)
 	case q.DedicatedKey.Len() == 0:
 		return nil
@@ -206,6 +207,15 @@ func (a *association) negotiate(q *apdu.InitiateRequest, ciphered bool) *refusal
 		return refuseInitiate(apdu.InitiateRefusedByVDE)
 	}
 	return nil
+}
+
+// leastReply is the smallest APDU size replies can be made to fit. General block transfer cuts ciphered APDUs
+// themselves; the blocks of services have to leave room for their protection.
+func (a *association) leastReply() int {
+	if a.ciphered && !a.conformance.Has(cosem.ConfGeneralBlockTransfer) {
+		return minPDU + cipheringOverhead
+	}
+	return minPDU
 }
 
 // authenticate checks a password, or makes the server's challenge.

@@ -68,6 +68,16 @@ type Opener interface {
 	Opened(now time.Time, v KeyVersion)
 }
 
+// Transactions is a [Security] that remembers the last transaction id of each client. The ids of general-signing, and of
+// general-ciphering under keys made for one message, are what tells a new message from a repeated one; ids that are
+// forgotten with the association would let a message be repeated in the next.
+type Transactions interface {
+	// LastTransaction of a client, without leading zeros; nil before the first.
+	LastTransaction(client security.SystemTitle) []byte
+	// SetLastTransaction keeps one. The bytes alias the request.
+	SetLastTransaction(client security.SystemTitle, id []byte)
+}
+
 // SigningKeys is a [Security] with asymmetric keys: HLS mechanism 7, general-signing and key agreement of suites 1 and
 // 2.
 type SigningKeys interface {

@@ -230,8 +230,15 @@ func (a *asymmetric) AgreementKey() security.AgreementKey               { return
 func (a *asymmetric) ClientKey(security.SystemTitle) security.VerifyKey { return a.client }
 func (a *asymmetric) ClientAgreement(security.SystemTitle) []byte       { return a.peer }
 
-// TestGeneralCiphering speaks general-ciphering with every kind of key, and general-signing, in suite 1.
-func TestGeneralCiphering(t *testing.T) {
+// asymmetrical is a reference meter in suite 1 and its client, both with keys of their own.
+type asymmetrical struct {
+	*client
+	g      *security.General // the client's side
+	cipher *security.Cipher
+	ic     uint32
+}
+
+func newAsymmetrical(t *testing.T) *asymmetrical {
 	rnd := rand.New(rand.NewSource(1))
 	newKeys := func() (security.SigningKey, security.AgreementKey) {
 		s, err := security.GenerateSigningKey(rnd, security.Suite1)
@@ -250,21 +257,25 @@ func TestGeneralCiphering(t *testing.T) {
 	m.Device.Rand = rnd
 	m.Device.Security = &asymmetric{Keyring: m.Keyring, sign: ss, agree: sa, client: cs.Public(), peer: ca.Point()}
 	c := m.Management()
-	x := newClient(t, m, c, 1)
 	cipher, err := c.Keys.Cipher(security.Suite1)
 	require.NoError(t, err)
-	g := &security.General{
+	return &asymmetrical{client: newClient(t, m, c, 1), cipher: cipher, g: &security.General{
 		Suite: security.Suite1, Own: c.Title, Peer: m.Keyring.SystemTitle(), Keys: c.Keys, Rand: rnd,
 		SigningKey: cs, AgreementKey: ca, PeerSigning: ss.Public(), PeerAgreement: sa.Point(),
-	}
-	// HLS 7 opens the association.
+	}}
+}
+
+// associate opens with HLS 7.
+func (x *asymmetrical) associate() {
+	t := x.t
 	challenge := bytes.Repeat([]byte{9}, 32)
 	plain, err := apdu.InitiateRequest{Version: 6, Conformance: everyBit}.AppendBinary(nil)
 	require.NoError(t, err)
-	user, err := cipher.AppendService(nil, 0x21, c.Title, 0x31, 1, plain)
+	x.ic++
+	user, err := x.cipher.AppendService(nil, 0x21, x.c.Title, 0x31, x.ic, plain)
 	require.NoError(t, err)
 	q, err := acse.AARQ{
-		Context: acse.ContextLNCiphered, CallingAPTitle: c.Title[:], Requirements: true, Mechanism: acse.Named(7),
+		Context: acse.ContextLNCiphered, CallingAPTitle: x.c.Title[:], Requirements: true, Mechanism: acse.Named(7),
 		Authentication: acse.Characters(challenge), UserInformation: user,
 	}.AppendBinary(nil)
 	require.NoError(t, err)
@@ -272,8 +283,8 @@ func TestGeneralCiphering(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, x.aare.Pending())
 	h := security.Handshake{
-		Mechanism: security.MechanismECDSA, Own: c.Title, Peer: g.Peer, OwnChallenge: challenge,
-		PeerChallenge: x.aare.Authentication.Bytes(), SigningKey: cs, PeerKey: ss.Public(),
+		Mechanism: security.MechanismECDSA, Own: x.c.Title, Peer: x.g.Peer, OwnChallenge: challenge,
+		PeerChallenge: x.aare.Authentication.Bytes(), SigningKey: x.g.SigningKey, PeerKey: x.g.PeerSigning,
 	}
 	f, err := h.Answer()
 	require.NoError(t, err)
@@ -285,7 +296,13 @@ func TestGeneralCiphering(t *testing.T) {
 	rd := axdr.NewReader(r.Response.Return.Data)
 	_, err = h.Verify(rd.OctetString())
 	require.NoError(t, err)
+}
 
+// TestGeneralCiphering speaks general-ciphering with every kind of key, and general-signing, in suite 1.
+func TestGeneralCiphering(t *testing.T) {
+	x := newAsymmetrical(t)
+	x.associate()
+	g, cipher, c := x.g, x.cipher, x.c
 	get := getRequest(t, name, apdu.Selection{})
 	want := unhex(t, "C401C1000903534D31")
 	for i, use := range []security.KeyUse{security.UseGUEK, security.UseGBEK, security.UseWrapped, security.UseOnePass, security.UseStaticUnified} {
@@ -306,9 +323,9 @@ func TestGeneralCiphering(t *testing.T) {
 	// Signed, plain and ciphered.
 	for i, inner := range [][]byte{get, nil} {
 		if inner == nil {
-			if inner, err = cipher.AppendService(nil, byte(apdu.TagGloGetRequest), c.Title, 0x31, 50, get); err != nil {
-				t.Fatal(err)
-			}
+			var err error
+			inner, err = cipher.AppendService(nil, byte(apdu.TagGloGetRequest), c.Title, 0x31, 50, get)
+			require.NoError(t, err)
 		}
 		p, err := g.Sign(g.Header([]byte{byte(100 + i)}), inner)
 		require.NoError(t, err)
@@ -328,6 +345,34 @@ func TestGeneralCiphering(t *testing.T) {
 		require.Equal(t, byte(apdu.TagException), x.raw(b)[0], "repeated")
 		b[len(b)-1] ^= 1
 		require.Equal(t, unhex(t, "D80105"), x.raw(b))
+	}
+}
+
+// TestTransactionsOutliveAssociations: a message under a key made for it, or signed alone, is refused in a later
+// association too, for nothing but its transaction id tells it from a new one.
+func TestTransactionsOutliveAssociations(t *testing.T) {
+	x := newAsymmetrical(t)
+	x.associate()
+	get := getRequest(t, name, apdu.Selection{})
+	p, err := x.g.Seal(x.g.Header([]byte{0, 1, 0}), security.UseWrapped, security.ProtectBoth, 1, get)
+	require.NoError(t, err)
+	ciphered, err := p.AppendBinary(nil)
+	require.NoError(t, err)
+	require.Equal(t, byte(apdu.TagGeneralCiphering), x.raw(ciphered)[0])
+	q, err := x.g.Sign(x.g.Header([]byte{2, 0}), get)
+	require.NoError(t, err)
+	signed, err := q.AppendBinary(nil)
+	require.NoError(t, err)
+	require.Equal(t, byte(apdu.TagGeneralSigning), x.raw(signed)[0])
+	for _, restart := range []bool{false, true} {
+		if restart {
+			x.d.DropAll()
+			s := x.m.Keyring.Snapshot()
+			x.m.Keyring.Restore(s)
+		}
+		x.associate()
+		require.Equal(t, unhex(t, "D80101"), x.raw(ciphered))
+		require.Equal(t, unhex(t, "D80101"), x.raw(signed))
 	}
 }
 

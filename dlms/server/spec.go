@@ -78,6 +78,10 @@ const defaultMaxPDU = 1024
 // minPDU is the smallest APDU size an association can work with (published).
 const minPDU = 12
 
+// cipheringOverhead is what a service-specific ciphered APDU has beside its content: tag, length, security control,
+// invocation counter and authentication tag.
+const cipheringOverhead = 1 + 1 + 5 + 12
+
 func (a *Association) check() error {
 	if !a.Ciphered && !a.Plain {
 		a.Plain = true
@@ -102,6 +106,9 @@ func (a *Association) check() error {
 	}
 	if a.Policy != 0 && !a.Ciphered {
 		return errors.New("a security policy needs Ciphered")
+	}
+	if a.Policy.Request() != 0 && a.Plain {
+		return errors.New("Plain would let clients evade the security policy: declare two associations")
 	}
 	return nil
 }
