@@ -210,6 +210,7 @@ func (b *Bridge) answerOrReport(c topic.Command, r topic.Result) {
 
 // Event tells what happened at a hub. It tells whether there was room for it.
 func (b *Bridge) Event(e topic.Event) bool {
+	b.stamp(&e.Time)
 	return b.out.push(&item{topic: b.tree.Event(e.Hub, e.Class), qos: 1, droppable: true, build: func(session string, n uint64) ([]byte, error) {
 		e.Schema, e.Session, e.Sequence = topic.Schema, session, n
 		return json.Marshal(e)
@@ -219,6 +220,7 @@ func (b *Bridge) Event(e topic.Event) bool {
 // Telemetry sends readings, at most once. It tells whether there was room for them.
 func (b *Bridge) Telemetry(t topic.Telemetry) bool {
 	t.Schema = topic.Schema
+	b.stamp(&t.Time)
 	payload, err := json.Marshal(t)
 	if err != nil {
 		b.log.Error("readings could not be encoded", "hub", t.Hub, "err", err)
@@ -227,13 +229,26 @@ func (b *Bridge) Telemetry(t topic.Telemetry) bool {
 	return b.out.push(&item{topic: b.tree.Telemetry(t.Hub, t.Device), payload: payload, droppable: true})
 }
 
-// HubChanged tells the state of a hub and of the devices behind it. Of several in quick succession only the last may be sent.
-func (b *Bridge) HubChanged(s Snapshot) {
-	retain := b.cfg.Hubs.Len() <= b.cfg.RetainedHubs
-	b.pushHub(s, retain)
+// stamp sets a time that its owner left open.
+func (b *Bridge) stamp(t *time.Time) {
+	if t.IsZero() {
+		*t = b.cfg.Clock.Now()
+	}
+	*t = t.UTC()
 }
 
-// HubGone removes what is retained of a hub that is no longer there.
+// HubChanged says that the state of a hub, or of a device behind it, is no longer what it was. The state is asked of Hubs
+// when it is sent, so that what arrives last is what is true; of several changes in quick succession only the last is sent.
+func (b *Bridge) HubChanged(hub wire.EUI64) {
+	s, ok := b.cfg.Hubs.Hub(hub)
+	if !ok {
+		b.log.Warn("a hub changed that is not there: say HubGone", "hub", hub)
+		return
+	}
+	b.tell(s, b.cfg.Hubs.Len() <= b.cfg.RetainedHubs)
+}
+
+// HubGone removes what is retained of a hub, or of devices behind it, that are no longer there.
 func (b *Bridge) HubGone(hub wire.EUI64, devices ...topic.Device) {
 	b.forget(b.tree.HubState(hub))
 	for _, d := range devices {
@@ -243,19 +258,33 @@ func (b *Bridge) HubGone(hub wire.EUI64, devices ...topic.Device) {
 
 func (b *Bridge) forget(at string) { b.out.push(&item{topic: at, qos: 1, retained: true, key: at}) }
 
-func (b *Bridge) pushHub(s Snapshot, retain bool) {
-	s.Hub.Revision = b.cfg.Queue.Revision(s.Hub.Hub)
-	at := b.tree.HubState(s.Hub.Hub)
+// tell puts the states of a hub and of the devices behind it into the outbox.
+func (b *Bridge) tell(s Snapshot, retain bool) {
+	hub := s.Hub.Hub
+	at := b.tree.HubState(hub)
 	b.out.push(&item{topic: at, key: at, qos: 1, retained: retain, build: func(session string, n uint64) ([]byte, error) {
-		st := s.Hub
-		st.Schema, st.Session, st.Sequence = topic.Schema, session, n
+		now, ok := b.cfg.Hubs.Hub(hub)
+		if !ok {
+			return nil, nil
+		}
+		st := now.Hub
+		st.Schema, st.Session, st.Sequence, st.Revision = topic.Schema, session, n, b.cfg.Queue.Revision(hub)
+		b.stamp(&st.Time)
 		return json.Marshal(st)
 	}})
 	for _, d := range s.Devices {
-		at := b.tree.DeviceState(d.Hub, d.Device)
+		name := d.Device
+		at := b.tree.DeviceState(hub, name)
 		b.out.push(&item{topic: at, key: at, qos: 1, retained: retain, build: func(session string, n uint64) ([]byte, error) {
-			d.Schema, d.Session, d.Sequence = topic.Schema, session, n
-			return json.Marshal(d)
+			now, _ := b.cfg.Hubs.Hub(hub)
+			for _, d := range now.Devices {
+				if d.Device == name {
+					d.Schema, d.Session, d.Sequence = topic.Schema, session, n
+					b.stamp(&d.Time)
+					return json.Marshal(d)
+				}
+			}
+			return nil, nil
 		}})
 	}
 }

@@ -58,6 +58,8 @@ type Config struct {
 type Hubs interface {
 	// Known tells whether there is such a hub.
 	Known(hub wire.EUI64) bool
+	// Hub returns what is now known of a hub; ok is false if there is no such hub.
+	Hub(hub wire.EUI64) (s Snapshot, ok bool)
 	// Len counts the hubs.
 	Len() int
 	// Page returns, in the order of their EUI-64, at most n hubs after the one given; the zero EUI-64 means from the first.

@@ -35,6 +35,7 @@ type connection struct {
 const (
 	keepAlive      = 30 * time.Second
 	answerTimeout  = 10 * time.Second // CONNACK, SUBACK
+	writeTimeout   = 4 * time.Second  // of a broker that takes nothing; also how long paho may sit on a broken connection
 	disconnectWait = 250              // milliseconds that paho may take to say goodbye
 )
 
@@ -66,7 +67,7 @@ func (b *Bridge) oneConnection() error {
 	c.sender.Go(func() { c.tellStates(ctx) })
 	select {
 	case <-c.lost:
-		err = c.lostErr
+		err = fmt.Errorf("bridge: connection to %s: %w", b.cfg.Broker, c.lostErr)
 	case <-c.drained:
 	case <-b.base.Done():
 	}
@@ -90,7 +91,7 @@ func (c *connection) options() *mqtt.ClientOptions {
 		SetConnectTimeout(answerTimeout).
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(answerTimeout).
-		SetWriteTimeout(answerTimeout).
+		SetWriteTimeout(writeTimeout).
 		// Messages are handed over one by one, and acknowledged when their intents are on disk.
 		SetOrderMatters(true).
 		SetAutoAckDisabled(true).
@@ -275,6 +276,8 @@ func (c *connection) collect(ctx context.Context, window <-chan flight) (unsent 
 		}
 		if f.token == nil || !arrived(f.token) {
 			unsent = append(unsent, f.item)
+			// What could not be sent is sent again on the next connection, in its place.
+			c.breakOff(errors.New("a message could not be sent"))
 			continue
 		}
 		if f.item.acked != nil {
@@ -365,7 +368,7 @@ func (c *connection) tellAll(ctx context.Context) error {
 		page := b.cfg.Hubs.Page(after, b.cfg.PageLimit)
 		for _, s := range page {
 			if retain {
-				b.pushHub(s, true)
+				b.tell(s, true)
 				continue
 			}
 			b.forget(b.tree.HubState(s.Hub.Hub))

@@ -38,9 +38,29 @@ type homes struct {
 }
 
 func (h *homes) Known(hub wire.EUI64) bool {
+	_, ok := h.Hub(hub)
+	return ok
+}
+
+func (h *homes) Hub(hub wire.EUI64) (bridge.Snapshot, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.ContainsFunc(h.hubs, func(s bridge.Snapshot) bool { return s.Hub.Hub == hub })
+	i := slices.IndexFunc(h.hubs, func(s bridge.Snapshot) bool { return s.Hub.Hub == hub })
+	if i < 0 {
+		return bridge.Snapshot{}, false
+	}
+	return h.hubs[i], true
+}
+
+// set changes the state of a hub.
+func (h *homes) set(hub wire.EUI64, state topic.Condition) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.hubs {
+		if h.hubs[i].Hub.Hub == hub {
+			h.hubs[i].Hub.State = state
+		}
+	}
 }
 
 func (h *homes) Len() int {

@@ -12,7 +12,7 @@ type item struct {
 	qos      byte
 	retained bool
 	payload  []byte
-	// build makes the payload when the message is sent, if it has a session and a sequence.
+	// build makes the payload when the message is sent, if it has a session and a sequence. No payload removes what is retained.
 	build func(session string, sequence uint64) ([]byte, error)
 	// key, if not empty, names what the message is news of: a later item with the key takes its place.
 	key string
