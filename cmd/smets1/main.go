@@ -39,9 +39,13 @@ func run(args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var coded interface{ ExitCode() int }
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &coded):
+		fmt.Fprintf(os.Stderr, "smets1: %v\n", err)
+		return coded.ExitCode()
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "interrupted; what was acknowledged is on disk")
 		return exitInterrupted
@@ -70,7 +74,7 @@ Start with:  smets1 demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemoCommand())
+	root.AddCommand(newDemoCommand(), newFleetCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand())
 	return root
 }
 

@@ -26,7 +26,7 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
 
 // ReadSecret reads a password from a file of one line that nobody else may read.
 func ReadSecret(path string) (Secret, error) {
-	if err := checkSecret(path); err != nil {
+	if err := CheckSecret(path); err != nil {
 		return Secret{}, fmt.Errorf("password: %w", err)
 	}
 	b, err := os.ReadFile(path)

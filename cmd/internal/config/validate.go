@@ -182,14 +182,15 @@ func pool(path string) (*x509.CertPool, error) {
 
 // secret checks a file that nobody else may read.
 func (ld *loader) secret(at, path string) bool {
-	err := checkSecret(path)
+	err := CheckSecret(path)
 	if err != nil {
 		ld.problem(at, "%v", err)
 	}
 	return err == nil
 }
 
-func checkSecret(path string) error {
+// CheckSecret checks that a file is there and that nobody but its owner may read it.
+func CheckSecret(path string) error {
 	st, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -313,7 +314,7 @@ func (ld *loader) keys(k *Keys) {
 		ld.problem("keys.root-env", "there is a keys.root-file too: keep the one that you mean")
 	}
 	if k.RootFile != "" {
-		if err := checkSecret(k.RootFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := CheckSecret(k.RootFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			ld.problem("keys.root-file", "%v", err)
 		}
 	}

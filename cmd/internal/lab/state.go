@@ -75,6 +75,11 @@ func OpenState(ctx context.Context, dir string, root Root, log *slog.Logger) (*S
 	return CreateState(ctx, dir, root, broker.Config{StateOnly: true, Log: log})
 }
 
+// BeginState is OpenState, and makes the folder if there is none yet.
+func BeginState(ctx context.Context, dir string, root Root, log *slog.Logger) (*State, error) {
+	return CreateState(ctx, dir, root, broker.Config{StateOnly: true, Log: log})
+}
+
 // Close gives the folder back.
 func (s *State) Close() error { return s.Broker.Close() }
 
