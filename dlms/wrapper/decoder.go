@@ -23,6 +23,9 @@ func (d *Decoder) Write(b []byte) (int, error) {
 func (d *Decoder) Next() (h Header, apdu []byte, ok bool) {
 	d.skip(garbageLen(d.buf[d.start:]))
 	b := d.buf[d.start:]
+	if len(b) < Size {
+		return Header{}, nil, false // the usual end of a read, for which no error is made
+	}
 	h, n, err := ParseHeader(b)
 	if err != nil || len(b) < n+int(h.Length) {
 		return Header{}, nil, false

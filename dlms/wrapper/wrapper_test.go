@@ -161,3 +161,17 @@ func FuzzDecoder(f *testing.F) {
 		require.Equal(t, len(b), total+d.Pending()+int(d.Garbage()))
 	})
 }
+
+func TestDecoderAllocs(t *testing.T) {
+	b, err := Append(nil, 16, 1, make([]byte, 40))
+	require.NoError(t, err)
+	var d Decoder
+	_, _ = d.Write(b)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		for _, _, ok := d.Next(); ok; _, _, ok = d.Next() {
+		}
+		_, _ = d.Write(b[:5])
+		_, _, _ = d.Next()
+		_, _ = d.Write(b[5:])
+	}))
+}
