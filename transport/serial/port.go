@@ -41,13 +41,14 @@ type Breaker interface {
 // Names of the drivers.
 const (
 	Bugst  = "bugst"
+	Tarm   = "tarm"
 	Native = "native"
 
 	// Default is the driver that an empty name means.
 	Default = Bugst
 )
 
-var drivers = map[string]func(name string, m Mode) (Port, error){Bugst: openBugst, Native: openNative}
+var drivers = map[string]func(name string, m Mode) (Port, error){Bugst: openBugst, Tarm: openTarm, Native: openNative}
 
 // Drivers lists the names of the drivers.
 func Drivers() []string {
