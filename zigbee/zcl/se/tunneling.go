@@ -54,6 +54,14 @@ func (s TunnelStatus) Error() string {
 	return fmt.Sprintf("tunnel: status %02X (reserved)", uint8(s))
 }
 
+// fromEither is the key of a command that both sides send. The server has one command fewer before it: it never closes.
+func fromEither(c Cluster, server bool, client uint8) Key {
+	if server {
+		return Key{c, true, client - 1}
+	}
+	return Key{c, false, client}
+}
+
 // TransferError is what is wrong with data in a tunnel. It is an error.
 type TransferError uint8
 
@@ -151,7 +159,7 @@ type TransferData struct {
 }
 
 // Key implements Command.
-func (m TransferData) Key() Key { return Key{Tunneling, m.Server, 0x02} }
+func (m TransferData) Key() Key { return fromEither(Tunneling, m.Server, 0x02) }
 
 // AppendBinary implements Command.
 func (m TransferData) AppendBinary(b []byte) ([]byte, error) {
@@ -183,7 +191,7 @@ type TransferDataError struct {
 }
 
 // Key implements Command.
-func (m TransferDataError) Key() Key { return Key{Tunneling, m.Server, 0x03} }
+func (m TransferDataError) Key() Key { return fromEither(Tunneling, m.Server, 0x03) }
 
 // AppendBinary implements Command.
 func (m TransferDataError) AppendBinary(b []byte) ([]byte, error) {
@@ -215,7 +223,7 @@ type AckTransferData struct {
 }
 
 // Key implements Command.
-func (m AckTransferData) Key() Key { return Key{Tunneling, m.Server, 0x04} }
+func (m AckTransferData) Key() Key { return fromEither(Tunneling, m.Server, 0x04) }
 
 // AppendBinary implements Command.
 func (m AckTransferData) AppendBinary(b []byte) ([]byte, error) {
@@ -247,7 +255,7 @@ type ReadyData struct {
 }
 
 // Key implements Command.
-func (m ReadyData) Key() Key { return Key{Tunneling, m.Server, 0x05} }
+func (m ReadyData) Key() Key { return fromEither(Tunneling, m.Server, 0x05) }
 
 // AppendBinary implements Command.
 func (m ReadyData) AppendBinary(b []byte) ([]byte, error) {
