@@ -14,8 +14,8 @@ import (
 	"smets1/migration/report"
 )
 
-// demo runs the command in this process.
-func demo(ctx context.Context, args ...string) (stdout string, err error) {
+// runDemo runs the command in this process.
+func runDemo(ctx context.Context, args ...string) (stdout string, err error) {
 	var out bytes.Buffer
 	root := newRootCommand()
 	root.SetOut(&out)
@@ -30,7 +30,7 @@ var demoFolder = filepath.Join("..", "..", "testdata", "migration", "demo")
 func TestDemo(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	args := []string{"--input", demoFolder, "--out", out, "--dlms-port", "0", "--homes", "13", "--speed", "150"}
-	stdout, err := demo(t.Context(), args...)
+	stdout, err := runDemo(t.Context(), args...)
 	require.NoError(t, err, stdout)
 	for _, want := range []string{
 		"HOME", "PHASE REACHED", "VIRTUAL TIME",
@@ -93,7 +93,7 @@ func TestDemoRefuses(t *testing.T) {
 		{"unknown flag", []string{"--homez", "3"}, "see smets1 demo --help"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := demo(t.Context(), c.args...)
+			_, err := runDemo(t.Context(), c.args...)
 			require.ErrorContains(t, err, c.want)
 			require.ErrorAs(t, err, new(usageError))
 		})
