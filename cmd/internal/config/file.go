@@ -179,12 +179,25 @@ func (f *file) list(n ast.Node, at string, k Key) (any, bool) {
 		}
 		f.from[itemAt] = f.where(item)
 		if k.Group {
-			out = append(out, f.group(item, itemAt, k.inside()))
+			out = append(out, withDefaults(f.group(item, itemAt, k.inside()), k.inside()))
 		} else if v, ok := f.scalar(item, itemAt, k, k.Type.Elem()); ok {
 			out = append(out, v)
 		}
 	}
 	return out, true
+}
+
+// withDefaults fills in what an entry of a list leaves out.
+func withDefaults(entry map[string]any, keys []Key) map[string]any {
+	for _, k := range keys {
+		if _, there := entry[name(k.Path)]; there || k.Default == "" || entry == nil {
+			continue
+		}
+		if v, err := k.text(k.Default); err == nil { // a test holds the defaults good
+			entry[name(k.Path)] = v
+		}
+	}
+	return entry
 }
 
 func (f *file) scalar(n ast.Node, at string, k Key, t reflect.Type) (any, bool) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ func (l layer) set(path string, v any) {
 // they mean beside each other, and the files that they name. The error is Errors,
 // with all mistakes, or that the file could not be read.
 func Load(s Sources) (*Config, error) {
-	ld := loader{from: map[string]Where{}, main: Where{File: s.File}}
+	ld := loader{from: map[string]Where{}, base: map[string]any{}, main: Where{File: s.File}}
 	layers := []layer{ld.defaults()}
 	if s.File != "" {
 		data, err := os.ReadFile(s.File)
@@ -65,6 +66,7 @@ func Load(s Sources) (*Config, error) {
 	layers = append(layers, ld.environment(s.Environ), ld.flags(s.Flags))
 
 	k := koanf.New(".")
+	ld.merged = k
 	for _, l := range layers {
 		if err := k.Load(l, nil); err != nil {
 			return nil, fmt.Errorf("configuration: %w", err)
@@ -86,9 +88,11 @@ func Load(s Sources) (*Config, error) {
 
 // loader collects where values came from and what is wrong with them.
 type loader struct {
-	main Where
-	from map[string]Where
-	errs Errors
+	main   Where
+	base   map[string]any // defaults, by path
+	merged *koanf.Koanf
+	from   map[string]Where
+	errs   Errors
 }
 
 func (ld *loader) defaults() layer {
@@ -101,6 +105,7 @@ func (ld *loader) defaults() layer {
 			ld.problem(k.Path, "its own default: %v", err)
 		} else {
 			l.set(k.Path, v)
+			ld.base[k.Path] = v
 		}
 	}
 	return l
@@ -178,10 +183,10 @@ func (ld *loader) problem(path, format string, args ...any) {
 	ld.errs = append(ld.errs, e)
 }
 
-// set tells whether a source other than the defaults has a value for a path.
-func (ld *loader) set(path string) bool {
-	_, ok := ld.from[path]
-	return ok
+// changed tells whether a source made a setting other than its default.
+func (ld *loader) changed(path string) bool {
+	_, set := ld.from[path]
+	return set && !reflect.DeepEqual(ld.merged.Get(path), ld.base[path])
 }
 
 // parent cuts the last step off a path: a.b[1].c, a.b[1], a.b, a.

@@ -83,7 +83,7 @@ func (ld *loader) broker(b *Broker) {
 }
 
 func (ld *loader) brokerURL(b *Broker) {
-	if ld.set("broker.listen") {
+	if ld.changed("broker.listen") {
 		ld.problem("broker.listen", "there is a broker.url: keep the one that you mean")
 	}
 	if len(b.Users) > 0 {
@@ -294,7 +294,7 @@ func (ld *loader) homes(h *Homes, hubs bool) {
 	}
 	if h.Manifest == "" {
 		for _, key := range []string{"speed", "dlms-port", "pty-dir", "owner"} {
-			if ld.set("homes." + key) {
+			if ld.changed("homes." + key) {
 				ld.problem("homes."+key, "there are no homes: name a homes.manifest")
 				return
 			}
