@@ -426,8 +426,6 @@ func expected(name string, faults []string, x engine.Outcome) (want string, ok b
 			is(document.PartiallyCommissioned, "GT01") || is(document.CommissioningFailed, "GT01") && x.State == lifecycle.Blocked
 	case fault == string(fleet.FaultWrongKey):
 		return "Failed XVB05", is(document.CommissioningFailed, "XVB05") || is(document.NotAttempted, "XVB05")
-	case fault == string(fleet.FaultPowerCut):
-		return "Commissioned at the second attempt", is(document.Commissioned, "") && x.Attempts > 1
 	case strings.HasSuffix(name, "corrupt-image"):
 		return "NotAttempted XFW01", is(document.NotAttempted, "XFW01")
 	case strings.HasSuffix(name, "not-eligible"):

@@ -44,7 +44,7 @@ func TestDemo(t *testing.T) {
 		"ioc-old-firmware":  {"dormant", "Commissioned", "–"},
 		"moc-gas-silent":    {"PartiallyCommissioned", "GT01"},
 		"moc-wrong-key":     {"XVB05"},
-		"moc-power-cut":     {"Commissioned", "–"},
+		"moc-power-cut":     {"Commissioned", "–      2"}, // rolled back, then retried
 		"foc-corrupt-image": {"dormant", "NotAttempted", "XFW01"},
 		"foc-not-eligible":  {"NotAttempted", "MA110"},
 		"foc-gas-silent":    {"Failed", "GT01"},
