@@ -146,16 +146,20 @@ func (ar *AuthorisationReader) Read(authorisation, password Source) (*Authorisat
 		return fail(authorisation.Name, "XMA02", "The container cannot be opened: "+err.Error()+".")
 	}
 	if n, err := ParseName(entry); err != nil || n.Kind != KindMA || n.PairKey() != name.PairKey() {
-		return fail(authorisation.Name, "XMA02", fmt.Sprintf("The zip file holds %q; it must hold the CSV of this authorisation, with the same tokens in its name.", clip(entry)))
+		return fail(authorisation.Name, "XMA02", fmt.Sprintf("The zip file holds %q; it must hold the CSV or the Excel form of this authorisation, with the same tokens in its name.", clip(entry)))
+	} else if strings.EqualFold(n.Ext, "xlsx") {
+		a.Rows, ps = ar.readRows(name.With(KindMA, "xlsx"), content)
+	} else {
+		a.Rows, ps = ar.readRows(name, content)
 	}
-	a.Rows, ps = ar.readRows(name, content)
 	if ps.FileFailed() {
 		return nil, ps
 	}
 	return a, ps
 }
 
-// ReadPlain reads the CSV itself, as it is before it is put into its container.
+// ReadPlain reads the CSV itself, as it is before it is put into its container, or the Excel form when the name ends
+// in .xlsx.
 func (ar *AuthorisationReader) ReadPlain(name Name, content []byte) (*Authorisation, Problems) {
 	rows, ps := ar.readRows(name, content)
 	if ps.FileFailed() {
@@ -172,6 +176,14 @@ func (ar *AuthorisationReader) readRows(name Name, content []byte) ([]Authorisat
 	maxDays := ar.MaxDays
 	if maxDays == 0 {
 		maxDays = 28
+	}
+	if strings.EqualFold(name.Ext, "xlsx") {
+		b, sheet, ps := authorisationForm.read(ar.Specs, name.String(), content)
+		if ps != nil {
+			return nil, ps
+		}
+		content = b
+		defer func() { sheet.place(t.ps) }()
 	}
 	var rows []AuthorisationRow
 	seen := map[EUI]int{}     // meter to line
@@ -233,27 +245,31 @@ func WriteAuthorisationCSV(w io.Writer, specs *Specs, rows []AuthorisationRow) e
 	}
 	return WriteTable(w, specs, "MA", func(yield func([]string) bool) {
 		for _, r := range rows {
-			withdraw := ""
-			if r.Withdraw {
-				withdraw = "Y"
-			}
-			if !yield(l.cells(map[string]string{
-				"RecordNo": strconv.Itoa(r.RecordNo), "Fuel": string(r.Fuel), "MPxN": string(r.MPxN),
-				"DeviceID": euiText(r.DeviceID), "CHFDeviceID": euiText(r.CHFDeviceID), "MeterSerialNumber": r.MeterSerialNumber,
-				"SupplierUserID": euiText(r.SupplierUserID), "PaymentMode": string(r.PaymentMode),
-				"EarliestMigrationDate": r.Earliest.String(), "LatestMigrationDate": r.Latest.String(),
-				"NotifiedCriticalSupplierCertID": string(r.CriticalCert), "NotifiedNonCriticalSupplierCertID": string(r.NonCriticalCert),
-				"ElectricityOnlyPermitted": yesNo(r.ElectricityOnlyPermitted), "Withdraw": withdraw,
-			})) {
+			if !yield(l.cells(r.values())) {
 				return
 			}
 		}
 	})
 }
 
-// SealAuthorisation puts an authorisation's CSV into its container and makes the password file.
+func (r AuthorisationRow) values() map[string]string {
+	withdraw := ""
+	if r.Withdraw {
+		withdraw = "Y"
+	}
+	return map[string]string{
+		"RecordNo": strconv.Itoa(r.RecordNo), "Fuel": string(r.Fuel), "MPxN": string(r.MPxN),
+		"DeviceID": euiText(r.DeviceID), "CHFDeviceID": euiText(r.CHFDeviceID), "MeterSerialNumber": r.MeterSerialNumber,
+		"SupplierUserID": euiText(r.SupplierUserID), "PaymentMode": string(r.PaymentMode),
+		"EarliestMigrationDate": r.Earliest.String(), "LatestMigrationDate": r.Latest.String(),
+		"NotifiedCriticalSupplierCertID": string(r.CriticalCert), "NotifiedNonCriticalSupplierCertID": string(r.NonCriticalCert),
+		"ElectricityOnlyPermitted": yesNo(r.ElectricityOnlyPermitted), "Withdraw": withdraw,
+	}
+}
+
+// SealAuthorisation puts an authorisation's CSV, or its Excel form, into its container and makes the password file.
 // name carries the tokens; the two files are written under [Name.With] of MA and MAPASSWORD.
-func SealAuthorisation(specs *Specs, name Name, csv []byte, codec PasswordCodec, now time.Time, random io.Reader) (container, passwordFile []byte, err error) {
+func SealAuthorisation(specs *Specs, name Name, content []byte, codec PasswordCodec, now time.Time, random io.Reader) (container, passwordFile []byte, err error) {
 	if codec == nil {
 		codec = PlainPassword{}
 	}
@@ -262,7 +278,11 @@ func SealAuthorisation(specs *Specs, name Name, csv []byte, codec PasswordCodec,
 		return nil, nil, err
 	}
 	var z bytes.Buffer
-	if err := aezip.Write(&z, name.With(KindMA, "csv").String(), csv, pw.Reveal(), now, random); err != nil {
+	ext := "csv"
+	if bytes.HasPrefix(content, []byte("PK\x03\x04")) && bytes.Contains(content, []byte("xl/workbook.xml")) {
+		ext = "xlsx"
+	}
+	if err := aezip.Write(&z, name.With(KindMA, ext).String(), content, pw.Reveal(), now, random); err != nil {
 		return nil, nil, err
 	}
 	passwordFile, err = codec.EncodePassword(specs, PasswordFile{

@@ -19,6 +19,8 @@ const (
 // Problem is one thing that is wrong with a document, told so that a person can mend it.
 type Problem struct {
 	File   string `json:"file"`             // name of the file, without its folder
+	Sheet  string `json:"sheet,omitempty"`  // of a workbook
+	Cell   string `json:"cell,omitempty"`   // of the sheet, like D12
 	Row    int    `json:"row,omitempty"`    // line of the file, the header being line 1; 0 for the whole file
 	Column string `json:"column,omitempty"` // heading of the column, or path of the XML element
 	Code   string `json:"code"`             // from the catalogue; ours start with X
@@ -27,11 +29,17 @@ type Problem struct {
 	Scope  Scope  `json:"scope"`
 }
 
-// Error gives the problem as one line: file:row: column: code: what. Remedy.
+// Error gives the problem as one line: file:row: column: code: what. Remedy. In a workbook, sheet and
+// cell stand for the row.
 func (p Problem) Error() string {
 	var b strings.Builder
 	b.WriteString(p.File)
-	if p.Row > 0 {
+	switch {
+	case p.Sheet != "" && p.Cell != "":
+		fmt.Fprintf(&b, ":%s!%s", p.Sheet, p.Cell)
+	case p.Sheet != "":
+		fmt.Fprintf(&b, ":%s", p.Sheet)
+	case p.Row > 0:
 		fmt.Fprintf(&b, ":%d", p.Row)
 	}
 	if p.Column != "" {

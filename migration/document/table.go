@@ -69,6 +69,7 @@ type Table struct {
 	layout *Layout
 	file   string
 	ps     Problems
+	read   int // records so far, good or not
 }
 
 // NewTable prepares to read the document of a layout; file is the name that problems will show.
@@ -137,6 +138,7 @@ func (t *Table) Rows(src io.Reader) iter.Seq[Row] {
 				t.Report(0, "", t.layout.Codes.Undecodable, fmt.Sprintf("The file has more than %d records.", t.layout.MaxRows))
 				return
 			}
+			t.read = record
 			line, _ := cr.FieldPos(0)
 			if len(t.ps) > maxProblems {
 				t.Report(0, "", t.layout.Codes.Undecodable, fmt.Sprintf("More than %d problems; the rest of the file was not read.", maxProblems))
