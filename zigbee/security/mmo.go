@@ -63,7 +63,7 @@ func (m *MMO) block(b []byte) {
 func (m *MMO) Sum(b []byte) []byte {
 	s := *m
 	bits := s.n * 8
-	var tail [2*HashSize + 1]byte
+	var tail [2 * HashSize]byte
 	tail[0] = 0x80
 	end, lengthAt := HashSize, 14
 	if bits >= 1<<16 {
