@@ -117,9 +117,17 @@ func (o *decodeOptions) run(c *cobra.Command, args []string) error {
 		}
 	}
 	if first != nil {
-		return dlmsError{first, exitRefused}
+		return dlmsError{remedy(first), exitRefused}
 	}
 	return nil
+}
+
+// remedy adds the flag that helps to what is not known.
+func remedy(err error) error {
+	if errors.Is(err, explain.ErrTitle) {
+		return fmt.Errorf("%w: give --client-title or --system-title, or the AARQ and AARE before it", err)
+	}
+	return err
 }
 
 // options are the keys and titles of profile and flags.

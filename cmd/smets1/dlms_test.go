@@ -15,11 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"smets1/device/fleet"
+	"smets1/dlms/server"
 	"smets1/internal/clock"
 	"smets1/transport/serial"
 )
@@ -328,4 +330,111 @@ func TestParseMember(t *testing.T) {
 		_, err := parseMember(text)
 		require.Error(t, err, text)
 	}
+}
+
+// Ctrl-C during a command lets the request under way end and releases the association.
+func TestInterruptReleases(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	model := server.MustModel(server.Config{
+		Name: "interrupt", Associations: []server.Association{{Name: "public", Client: publicClient}},
+		Objects: []server.Object{server.LogicalDeviceName(server.All(server.Read), func(*server.Call) string { return "SMEINTERRUPT0001" })},
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var tags []byte
+	var served sync.WaitGroup
+	served.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		stream := server.NewStream(server.StreamConfig{Host: server.Devices{{Model: model}}})
+		defer stream.Close()
+		buf := make([]byte, 2048)
+		for {
+			n, err := c.Read(buf)
+			if err != nil {
+				return
+			}
+			if tags = append(tags, buf[8]); buf[8] == 0xC0 {
+				cancel()
+			}
+			stream.Input(time.Now(), buf[:n])
+			_, _ = c.Write(stream.Output())
+		}
+	})
+	_, _, code := runCommand(ctx, "", "dlms", "read", "tcp://"+l.Addr().String(), "1/0-0:42.0.0/2", "1/0-0:42.0.0/1")
+	require.NoError(t, l.Close())
+	served.Wait()
+	require.Equal(t, exitInterrupted, code)
+	require.Equal(t, []byte{0x60, 0xC0, 0x62}, tags, "one read, then the release")
+}
+
+func TestListJSONAndCapture(t *testing.T) {
+	b := newBench(t)
+	pcap := filepath.Join(b.dir, "list.pcapng")
+	stdout, stderr, code := runCommand(t.Context(), "", "dlms", "list", "--json", "--capture", pcap, b.tcp)
+	require.Zero(t, code, stderr)
+	var objects []struct {
+		Class       int
+		LogicalName string
+		Attributes  map[string]string
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &objects))
+	require.Len(t, objects, 6)
+	require.Equal(t, "r", objects[0].Attributes["2"])
+	written, err := os.ReadFile(pcap)
+	require.NoError(t, err)
+	require.True(t, bytes.Contains(written, []byte{0xC0, 0x01}), "the requests are in the capture")
+}
+
+func TestDecodeInputs(t *testing.T) {
+	dir := t.TempDir()
+	hexFile, rawFile := filepath.Join(dir, "get.hex"), filepath.Join(dir, "get.bin")
+	require.NoError(t, os.WriteFile(hexFile, []byte("# a read and its answer\nC0:01 C1, 0x00 03 0100010800FF 02 00\n\nc401c1000600000064\n"), 0o600))
+	require.NoError(t, os.WriteFile(rawFile, []byte{0xC0, 0x02, 0xC1, 0, 0, 0, 1}, 0o600))
+	for _, c := range []struct {
+		in   string
+		args []string
+		want []string
+	}{
+		{"", []string{"--lines", hexFile}, []string{"message 1, 13 bytes, apdu", "get-request-normal", "message 2, 9 bytes, apdu", "double-long-unsigned 100"}},
+		{"", []string{rawFile}, []string{"get-request-next"}},
+		{"C002C100000001\n", nil, []string{"get-request-next"}},
+		{"C002C100000001\n", []string{"-"}, []string{"get-request-next"}},
+		{"", []string{"C002", "C1", "00000001"}, []string{"get-request-next"}},
+		{"", []string{"--json", "C002C100000001"}, []string{`"form":"apdu"`, `"name":"block number"`, `"problems":[]`}},
+		{"", []string{"--as", "data", "0F05"}, []string{"integer 5"}},
+	} {
+		stdout, stderr, code := runCommand(t.Context(), c.in, append([]string{"decode"}, c.args...)...)
+		require.Zero(t, code, "%v: %s", c.args, stderr)
+		for _, want := range c.want {
+			require.Contains(t, stdout, want, "%v", c.args)
+		}
+	}
+	for _, args := range [][]string{{"--as", "xml", "C0"}, {"--guek-file", rawFile, "C0"}, {"--system-title", "SME", "C0"}, {hexFile + ".gone"}} {
+		_, _, code := runCommand(t.Context(), "", append([]string{"decode"}, args...)...)
+		require.Equal(t, exitUsage, code, "%v", args)
+	}
+}
+
+// decode takes keys from files, as the handbook of a bench has them.
+func TestDecodeWithKeys(t *testing.T) {
+	dir := t.TempDir()
+	guek, gak := filepath.Join(dir, "guek"), filepath.Join(dir, "gak")
+	require.NoError(t, os.WriteFile(guek, []byte("000102030405060708090A0B0C0D0E0F\n"), 0o600))
+	require.NoError(t, os.WriteFile(gak, []byte("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF\n"), 0o600))
+	apdu := "C81E3001234567411312FF935A47566827C467BC7D825C3BE4A77C3FCC056B6B"
+	stdout, stderr, code := runCommand(t.Context(), "", "decode", "--guek-file", guek, "--gak-file", gak, "--client-title", "4D4D4D0000BC614E", apdu)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "deciphered under the GUEK")
+	require.Contains(t, stdout, "logical name: 0-0:1.0.0.255")
+	_, stderr, code = runCommand(t.Context(), "", "decode", "--guek-file", gak, "--gak-file", gak, "--client-title", "4D4D4D0000BC614E", apdu)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "check the encryption key")
+	_, stderr, code = runCommand(t.Context(), "", "decode", "--guek-file", guek, "--gak-file", gak, apdu)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "--client-title")
 }

@@ -109,7 +109,11 @@ func (w *walker) content(dedicated bool, titles []security.SystemTitle, header *
 	switch {
 	case errors.Is(err, errNotAsked):
 	case err != nil:
-		w.note(w.off-len(raw), "not deciphered: %v", err)
+		if !errors.Is(err, ErrTitle) {
+			err = fmt.Errorf("not deciphered: %w", err)
+		}
+		w.note(w.off-len(raw), "%v", err)
+		w.out.Problems[len(w.out.Problems)-1].Err = err
 	case sc.Protection()&security.ProtectEnc == 0:
 		w.say("right, by the %s", how)
 	default:
@@ -146,7 +150,7 @@ func (x *Explainer) open(dedicated bool, titles []security.SystemTitle, raw []by
 		return nil, "", fmt.Errorf("the %s is not known", name)
 	}
 	if len(titles) == 0 {
-		return nil, "", errors.New("the system title of the sender is not known")
+		return nil, "", ErrTitle
 	}
 	suite := content.Control.Suite()
 	ak := x.opt.Keys.GAK

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"smets1/dlms/acse"
@@ -10,6 +11,9 @@ import (
 	"smets1/dlms/security"
 	"smets1/dlms/wrapper"
 )
+
+// ErrTitle: content was not deciphered because nothing told the system title of its sender.
+var ErrTitle = errors.New("not deciphered: the system title of the sender is not known")
 
 // NotExplained is the name of the field that holds what follows a wrong byte.
 const NotExplained = "not explained"
@@ -104,6 +108,7 @@ type Problem struct {
 	Layer  int
 	Offset int
 	Text   string
+	Err    error // the cause, where there is one that a program can tell from others
 }
 
 // Layer is bytes that fields speak of: the message, or what was made of parts of it.
@@ -130,6 +135,9 @@ func (e *Explanation) Err() error {
 	where := fmt.Sprintf("byte %d (%04X)", p.Offset, p.Offset)
 	if p.Layer > 0 {
 		where += " of what was " + e.Layers[p.Layer].Name
+	}
+	if p.Err != nil {
+		return fmt.Errorf("explain: %s: %w", where, p.Err)
 	}
 	return fmt.Errorf("explain: %s: %s", where, p.Text)
 }

@@ -127,7 +127,7 @@ func (e *Explanation) JSON(style Style) ([]byte, error) {
 		out.Fields = append(out.Fields, j)
 	}
 	for _, p := range e.Problems {
-		out.Problems = append(out.Problems, jsonProblem(p))
+		out.Problems = append(out.Problems, jsonProblem{p.Layer, p.Offset, p.Text})
 	}
 	return json.MarshalIndent(out, "", "  ")
 }
