@@ -105,6 +105,13 @@ type ClockConfig struct {
 	SetTime func(*Call, axdr.DateTime) error
 	// Shift is called for method 6, within ±900 s. Nil refuses it.
 	Shift func(*Call, time.Duration) error
+	// Adjust lets who may write run methods 1 and 3, which set the time to the nearest quarter of an hour and minute.
+	// They call SetTime.
+	Adjust bool
+	// Measuring lets them run method 2 too, which sets the time to the nearest multiple of it. Zero refuses it.
+	Measuring time.Duration
+	// Preset keeps what method 5 presets for method 4. Nil refuses both.
+	Preset func(*Call) *ClockPreset
 	// Zone is local time's offset from UTC without daylight saving, as attribute 3 has it: minutes from local time to
 	// UTC.
 	Zone int16
@@ -117,6 +124,82 @@ type ClockConfig struct {
 	// Base of the clock (attribute 9): 0 not defined, 1 internal crystal, 2 mains 50 Hz, 3 mains 60 Hz, 4 GPS, 5 radio.
 	// Zero is shown as 1.
 	Base uint8
+}
+
+// ClockPreset is a time that method 4 of a clock sets, once, if it comes within the limits.
+type ClockPreset struct {
+	Time, From, To axdr.DateTime
+	Set            bool
+}
+
+// adjust sets the clock to the nearest multiple of step.
+func (c *ClockConfig) adjust(call *Call, step time.Duration) error {
+	t := c.Time(call)
+	u, err := t.UTC()
+	if err != nil {
+		return cosem.ActionTemporaryFailure
+	}
+	local := u.Add(-time.Duration(t.Deviation) * time.Minute) // steps are counted in local time
+	diff := local.Round(step).Sub(local)
+	zone := time.FixedZone("", -int(t.Deviation)*60)
+	next := axdr.DateTimeOf(u.Add(diff).In(zone))
+	next.Status = t.Status
+	return c.SetTime(call, next)
+}
+
+// preset is method 5, and usePreset method 4.
+func (c *ClockConfig) preset(call *Call, arg, dst []byte) ([]byte, error) {
+	r := axdr.NewReader(arg)
+	r.Structure(3)
+	p := ClockPreset{Time: r.DateTime(), From: r.DateTime(), To: r.DateTime(), Set: true}
+	if err := argument(&r); err != nil {
+		return dst, err
+	}
+	if !p.Time.Specified() {
+		return dst, cosem.ActionOtherReason
+	}
+	*c.Preset(call) = p
+	return dst, nil
+}
+
+func (c *ClockConfig) usePreset(call *Call) error {
+	p := c.Preset(call)
+	if !p.Set {
+		return cosem.ActionReadWriteDenied
+	}
+	now, err := c.Time(call).UTC()
+	if err != nil {
+		return cosem.ActionTemporaryFailure
+	}
+	for i, limit := range []axdr.DateTime{p.From, p.To} {
+		if at, err := limit.UTC(); err == nil && (i == 0 && now.Before(at) || i == 1 && now.After(at)) {
+			return cosem.ActionTemporaryFailure
+		}
+	}
+	p.Set = false
+	return c.SetTime(call, p.Time)
+}
+
+// adjustments are methods 1 to 5.
+func (c *ClockConfig) adjustments(run Rights) []Method {
+	methods := []Method{{ID: 1}, {ID: 2}, {ID: 3}, {ID: 4}, {ID: 5}}
+	if c.SetTime == nil {
+		return methods
+	}
+	set := func(id int8, do Do) { methods[id-1] = Method{ID: id, Access: run, Do: do} }
+	step := func(d time.Duration) Do { return Zero(func(call *Call) error { return c.adjust(call, d) }) }
+	if c.Adjust {
+		set(1, step(15*time.Minute))
+		set(3, step(time.Minute))
+	}
+	if c.Measuring > 0 {
+		set(2, step(c.Measuring))
+	}
+	if c.Preset != nil {
+		set(4, Zero(c.usePreset))
+		set(5, c.preset)
+	}
+	return methods
 }
 
 // Clock declares class 8.
@@ -165,10 +248,7 @@ func Clock(name cosem.OBIS, c ClockConfig) Object {
 	if c.SetTime == nil {
 		o.Attrs[0].Set = nil
 	}
-	for id := int8(1); id <= 5; id++ {
-		o.Methods = append(o.Methods, Method{ID: id})
-	}
-	o.Methods = append(o.Methods, Method{ID: 6, Access: shift, Do: func(call *Call, arg, dst []byte) ([]byte, error) {
+	o.Methods = append(c.adjustments(executeForWriters(c.Access)), Method{ID: 6, Access: shift, Do: func(call *Call, arg, dst []byte) ([]byte, error) {
 		r := axdr.NewReader(arg)
 		s := r.Int16()
 		switch {
@@ -406,13 +486,20 @@ func ActivityCalendar(name cosem.OBIS, access Rights, of func(*Call) *CalendarCe
 	return o
 }
 
-// SpecialDays declares class 11: one cell holds the encoded array. Methods 1 (insert) and 2 (delete) are declared and
-// refused; write the table.
+// SpecialDays declares class 11: one cell holds the encoded array. Write in access covers it and the methods: 1 inserts
+// (or replaces) an entry, 2 deletes one by its index.
 func SpecialDays(name cosem.OBIS, access Rights, cell func(*Call) *[]byte) Object {
 	return Object{
 		Class: cosem.ClassSpecialDays, Instance: name,
-		Attrs:   []Attr{Stored(2, axdr.TagArray, access, cell)},
-		Methods: []Method{{ID: 1}, {ID: 2}},
+		Attrs: []Attr{Stored(2, axdr.TagArray, access, cell)},
+		Methods: []Method{
+			{ID: 1, Access: executeForWriters(access), Do: func(c *Call, arg, dst []byte) ([]byte, error) {
+				return dst, insertSpecialDay(cell(c), arg)
+			}},
+			{ID: 2, Access: executeForWriters(access), Do: func(c *Call, arg, dst []byte) ([]byte, error) {
+				return dst, deleteSpecialDay(cell(c), arg)
+			}},
+		},
 	}
 }
 

@@ -18,6 +18,8 @@ type Notification struct {
 	Time axdr.DateTime
 	// Attributes whose values are the body, a structure in their order, read as the device itself sees them.
 	Attributes []cosem.Attribute
+	// Objects are further values, with a data index one element of an attribute.
+	Objects []Column
 	// Protection under the global keys; zero sends in clear.
 	Protection security.Protection
 	Suite      security.Suite
@@ -25,11 +27,17 @@ type Notification struct {
 
 // Notification builds a data-notification.
 func (d *Device) Notification(now time.Time, n Notification) ([]byte, error) {
-	body := axdr.AppendStructureHeader(nil, len(n.Attributes))
+	body := axdr.AppendStructureHeader(nil, len(n.Attributes)+len(n.Objects))
 	for _, a := range n.Attributes {
 		var err error
 		if body, err = d.Get(now, a, body); err != nil {
 			return nil, fmt.Errorf("server: push of %v: %w", a, err)
+		}
+	}
+	for _, o := range n.Objects {
+		var err error
+		if body, err = d.element(now, o, body); err != nil {
+			return nil, fmt.Errorf("server: push of %v: %w", o.Attribute, err)
 		}
 	}
 	plain, err := apdu.DataNotification{
