@@ -14,6 +14,7 @@ import (
 
 	"smets1/cmd/internal/lab"
 	"smets1/device/fleet"
+	"smets1/device/profile"
 	"smets1/internal/clock"
 )
 
@@ -23,6 +24,7 @@ type serveOptions struct {
 	state   string
 	speed   float64
 	machine bool
+	awake   bool
 	json    bool
 	log     string
 }
@@ -36,8 +38,9 @@ func newFleetServeCommand() *cobra.Command {
 address of its own, and on pseudo-terminals where the manifest has link: hdlc.
 It prints where each is. Their keys come from smets1 fleet handover.
 
-There is no MQTT here; smets1d has it. A hub that sleeps cannot be woken here,
-since there is no message centre: use homes whose profile does not sleep.`,
+There is no MQTT and no message centre here; smets1d has both. So hubs that sleep
+are woken when they start and kept awake, by text messages that come when a real
+centre's would (some 20 virtual seconds); --awake=false lets them sleep.`,
 		Example: `  smets1 fleet serve fleet.yaml
   smets1 fleet serve fleet.yaml --pty /tmp/lines    # then open serial:///tmp/lines/on-a-cable.tty?baud=9600
   smets1 fleet serve fleet.yaml --clock machine --state /var/tmp/homes`,
@@ -52,6 +55,7 @@ since there is no message centre: use homes whose profile does not sleep.`,
 	f.StringVar(&o.state, "state", "", "folder that keeps what the devices acknowledged (default: memory)")
 	f.Float64Var(&o.speed, "speed", 1, "virtual seconds in a second")
 	clockFlag(c, &o.machine)
+	f.BoolVar(&o.awake, "awake", true, "keep hubs awake that sleep; fleets above 1000 homes sleep")
 	f.BoolVar(&o.json, "json", false, "print the homes as one line of JSON each")
 	f.StringVar(&o.log, "log", "warn", "what to log to standard error: debug, info, warn or error")
 	return c
@@ -108,8 +112,33 @@ func (o *serveOptions) run(ctx context.Context, path string, stdout, stderr io.W
 		return err
 	}
 	fmt.Fprintf(stderr, "%d homes; Ctrl-C ends them\n", m.Len())
+	if o.awake && m.Len() <= mostAwake {
+		keepAwake(ctx, f, fo.Clock)
+	}
 	<-ctx.Done()
 	return nil
+}
+
+// mostAwake is up to how many homes are kept awake: a home that is looked at exists,
+// and there may be a million of which few are wanted.
+const mostAwake = 1000
+
+// keepAwake sends text messages to the hubs that sleep, until ctx is done.
+func keepAwake(ctx context.Context, f *fleet.Fleet, c clock.Clock) {
+	for {
+		for e := range f.Inventory() {
+			st, err := f.Status(e.Name)
+			if err != nil || st.Awake {
+				continue
+			}
+			for range profile.Wake(e.WakeUp).Messages() {
+				_ = f.SMS(ctx, e.MSISDN) // the next round makes up for it
+			}
+		}
+		if c.Sleep(ctx, time.Minute) != nil {
+			return
+		}
+	}
 }
 
 // time gives the homes their clock and their memory.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -37,23 +38,27 @@ func run(args []string) int {
 
 	root := newRootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	return exitStatus(ctx, root.ExecuteContext(ctx), os.Stderr)
+}
+
+// exitStatus tells what went wrong and gives the status that says so.
+func exitStatus(ctx context.Context, err error, stderr io.Writer) int {
 	var usage usageError
 	var coded interface{ ExitCode() int }
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &coded):
-		fmt.Fprintf(os.Stderr, "smets1: %v\n", err)
+		fmt.Fprintf(stderr, "smets1: %v\n", err)
 		return coded.ExitCode()
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "interrupted; what was acknowledged is on disk")
+		fmt.Fprintln(stderr, "interrupted; what was acknowledged is on disk")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "smets1: %v\n", err)
+		fmt.Fprintf(stderr, "smets1: %v\n", err)
 		return exitUsage
 	default:
-		fmt.Fprintf(os.Stderr, "smets1: %v\n", err)
+		fmt.Fprintf(stderr, "smets1: %v\n", err)
 		return exitFailed
 	}
 }
@@ -74,7 +79,7 @@ Start with:  smets1 demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemoCommand(), newFleetCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand())
+	root.AddCommand(newDemoCommand(), newDLMSCommand(), newDecodeCommand(), newFleetCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand())
 	return root
 }
 
