@@ -8,7 +8,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,10 +28,12 @@ func newFleetInventoryCommand() *cobra.Command {
 		Short: "List every device of a fleet, as its operator has it on file",
 		Long: `inventory prints what the seed says: homes, addresses, EUI-64s, models, firmware,
 MPxNs and SIMs. What commands have made of a home since is not in it. CSV has a
-row per device, JSON an object per home. Addresses are those of serve and smets1d
-with the same port and folder.`,
+row per device, JSON an object per home, and hubs is what smets1d wants under that
+key to reach homes that serve offers. Addresses are those of serve and smets1d with
+the same port and folder.`,
 		Example: `  smets1 fleet inventory fleet.yaml > devices.csv
-  smets1 fleet inventory fleet.yaml --format json | jq -r '.devices[0].eui'`,
+  smets1 fleet inventory fleet.yaml --format json | jq -r '.devices[0].eui'
+  smets1 fleet inventory fleet.yaml --format hubs --pty /tmp/lines >> smets1d.yaml`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			write := writeInventoryCSV
@@ -37,8 +41,15 @@ with the same port and folder.`,
 			case "csv":
 			case "json":
 				write = writeInventoryJSON
+			case "hubs":
+				write = writeInventoryHubs
 			default:
-				return usageError{fmt.Errorf("--format %q: use csv or json", format)}
+				return usageError{fmt.Errorf("--format %q: use csv, json or hubs", format)}
+			}
+			if pty != "" {
+				if pty, err = filepath.Abs(pty); err != nil {
+					return err
+				}
 			}
 			f, err := openManifest(c.Context(), args[0], fleet.Options{Port: port})
 			if err != nil {
@@ -49,7 +60,7 @@ with the same port and folder.`,
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&format, "format", "csv", "csv or json")
+	fl.StringVar(&format, "format", "csv", "csv, json or hubs")
 	fl.IntVar(&port, "port", 4059, "TCP port of the homes")
 	fl.StringVar(&pty, "pty", "", "folder of the serial lines")
 	return c
@@ -60,7 +71,7 @@ func entries(f *fleet.Fleet, pty string) func(func(fleet.Entry) bool) {
 	return func(yield func(fleet.Entry) bool) {
 		for e := range f.Inventory() {
 			if e.Address == "" && pty != "" {
-				e.Address = "serial://" + pty + "/" + e.Name + ".tty?baud=9600"
+				e.Address = "serial://" + pty + "/" + e.Name + ".tty?baud=9600&mode=8N1"
 			}
 			if !yield(e) {
 				return
@@ -94,6 +105,25 @@ func writeInventoryJSON(out io.Writer, f *fleet.Fleet, pty string) error {
 		}
 	}
 	return nil
+}
+
+// writeInventoryHubs writes the homes as hubs of a daemon that reaches them as it
+// would real ones. serve keeps them awake, so there is no number to wake them by.
+func writeInventoryHubs(out io.Writer, f *fleet.Fleet, pty string) error {
+	var b strings.Builder
+	b.WriteString("hubs:\n")
+	for e := range entries(f, pty) {
+		if e.Address == "" {
+			fmt.Fprintf(&b, "  # %s has a serial line: give its folder by --pty\n", e.Name)
+			continue
+		}
+		fmt.Fprintf(&b, "  - eui: %s # %s\n    address: %s\n    profile: %s\n    devices:\n", e.Devices[0].EUI, e.Name, e.Address, e.Profile)
+		for _, d := range e.Devices[1:] {
+			fmt.Fprintf(&b, "      - {eui: %s, type: %s, model: %q}\n", d.EUI, d.Type, d.Model)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
 
 func newFleetHandoverCommand() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -91,6 +92,11 @@ func (o *serveOptions) run(ctx context.Context, path string, stdout, stderr io.W
 	m, err := fleet.LoadManifest(path)
 	if err != nil {
 		return usageError{err}
+	}
+	if o.pty != "" { // it stands in addresses, which have no folder to begin from
+		if o.pty, err = filepath.Abs(o.pty); err != nil {
+			return err
+		}
 	}
 	fo := fleet.Options{Listen: true, Port: o.port, PTYDir: o.pty, Logger: log}
 	if o.port == 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"smets1/cmd/internal/config"
 	"smets1/device/fleet"
 )
 
@@ -41,7 +42,13 @@ func TestFleetInventory(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(must(t, "fleet", "inventory", manifest, "--format", "json", "--port", "5000")), &e))
 	require.Equal(t, "tcp://127.83.0.1:5000", e.Address)
 	require.Equal(t, rows[1][9], e.Devices[0].EUI.String())
-	require.Contains(t, mustNot(t, exitUsage, "fleet", "inventory", manifest, "--format", "xml"), "csv or json")
+	hubs := filepath.Join(t.TempDir(), "smets1d.yaml")
+	require.NoError(t, os.WriteFile(hubs, []byte(must(t, "fleet", "inventory", manifest, "--format", "hubs")), 0o600))
+	cfg, err := config.Load(config.Sources{File: hubs})
+	require.NoError(t, err)
+	require.Equal(t, e.Devices[0].EUI, cfg.Hubs[0].EUI)
+	require.Len(t, cfg.Hubs[0].Devices, 2)
+	require.Contains(t, mustNot(t, exitUsage, "fleet", "inventory", manifest, "--format", "xml"), "csv, json or hubs")
 	require.Contains(t, mustNot(t, exitUsage, "fleet", "inventory", "nowhere.yaml"), "smets1 fleet init")
 	require.Contains(t, mustNot(t, exitUsage, "fleet", "handover", manifest, "--out", manifest), "is there already")
 }

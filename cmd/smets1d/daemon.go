@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -208,6 +209,9 @@ func (d *daemon) homes(ctx context.Context) error {
 	}
 	if o.PTYDir == "" {
 		o.PTYDir = d.state.LinesDir()
+	}
+	if o.PTYDir, err = filepath.Abs(o.PTYDir); err != nil { // it stands in addresses, which have no folder to begin from
+		return err
 	}
 	if d.fleet, err = fleet.Open(ctx, m, o); err != nil {
 		return err

@@ -152,7 +152,7 @@ func TestExplainIsAConfiguration(t *testing.T) {
 	require.NoError(t, err)
 	d, err := Load(Sources{})
 	require.NoError(t, err)
-	c.State = d.State // looked for from the file's folder
+	c.State = d.State                                              // looked for from the file's folder
 	require.Equal(t, fmt.Sprintf("%+v", d), fmt.Sprintf("%+v", c)) // an empty list is as none
 	for _, k := range Schema() {
 		require.NotEmpty(t, k.Doc, "%s says nothing", k.Path)
