@@ -12,12 +12,18 @@ import (
 	"smets1/internal/clock"
 )
 
-// background answers SIGHUP and feeds the watchdog, until the returned function
-// is called.
-func (d *daemon) background(n *notifier, level *slog.LevelVar, s config.Sources) (stop func()) {
+// catchHangup takes SIGHUP from now on, so that one that comes while the daemon
+// starts does not end it; it is answered once there is somebody to answer.
+func catchHangup() (hangup <-chan os.Signal, stop func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
+}
+
+// background answers hang-ups and feeds the watchdog, until the returned
+// function is called.
+func (d *daemon) background(n *notifier, level *slog.LevelVar, s config.Sources, hangup <-chan os.Signal) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		for {
@@ -40,7 +46,6 @@ func (d *daemon) background(n *notifier, level *slog.LevelVar, s config.Sources)
 		})
 	}
 	return func() {
-		signal.Stop(hangup)
 		cancel()
 		loops.Wait()
 	}

@@ -293,12 +293,14 @@ func serve(ctx context.Context, cfg *config.Config, s config.Sources, stderr io.
 	if err != nil {
 		return err
 	}
+	hangup, release := catchHangup()
+	defer release()
 	d, err := start(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
 	notify.send("READY=1\nSTATUS=" + fmt.Sprintf("%d hubs, MQTT at %s", len(d.hubs()), d.mqtt))
-	stopLoops := d.background(notify, level, s)
+	stopLoops := d.background(notify, level, s, hangup)
 	<-ctx.Done()
 	log.Info("stopping; a second signal ends at once")
 	notify.send("STOPPING=1")
