@@ -30,7 +30,8 @@ type client struct {
 	ic     uint32
 	aare   acse.AARE
 	m      *ctt.Reference
-	limit  int  // of replies
+	limit  int // of replies
+	suite  security.Suite
 	follow bool // ask the meter for the counter, as other clients use it up too
 }
 
@@ -83,7 +84,7 @@ func (x *client) seal(tag apdu.Tag, plain []byte) []byte {
 		x.ic = max(x.ic, x.m.Keyring.RxExpected(server.RxID{Version: v, Client: x.c.Title}))
 	}
 	x.ic++
-	b, err := x.cipher.AppendService(nil, byte(tag), x.c.Title, security.NewControl(security.Suite0, x.c.Protection), x.ic, plain)
+	b, err := x.cipher.AppendService(nil, byte(tag), x.c.Title, security.NewControl(x.suite, x.c.Protection), x.ic, plain)
 	require.NoError(x.t, err)
 	return b
 }

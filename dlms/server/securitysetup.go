@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"smets1/dlms/axdr"
@@ -64,6 +65,11 @@ func (c *Call) policy() Policy {
 }
 
 func activatePolicy(c *Call, arg, dst []byte) ([]byte, error) {
+	return activate(c, arg, dst, security.PolicyV0)
+}
+
+// activate raises the policy to one that policy reads from its number.
+func activate(c *Call, arg, dst []byte, policy func(uint8) (Policy, error)) ([]byte, error) {
 	changer, ok := c.Device.Security.(KeyChanger)
 	if !ok {
 		return dst, cosem.ActionReadWriteDenied
@@ -73,7 +79,7 @@ func activatePolicy(c *Call, arg, dst []byte) ([]byte, error) {
 	if typed(&r) != nil {
 		return dst, cosem.ActionTypeUnmatched
 	}
-	p, err := security.PolicyV0(v)
+	p, err := policy(v)
 	if err != nil {
 		return dst, cosem.ActionOtherReason
 	}
@@ -108,10 +114,8 @@ func transferKeys(c *Call, arg, dst []byte) ([]byte, error) {
 		if id > security.KeyKEK {
 			return dst, cosem.ActionOtherReason
 		}
-		for _, u := range updates {
-			if u.ID == id {
-				return dst, cosem.ActionOtherReason
-			}
+		if known(updates, id) {
+			return dst, cosem.ActionOtherReason
 		}
 		if len(wrapped) != keys.KEK.Len()+8 {
 			return dst, cosem.ActionTypeUnmatched
@@ -131,6 +135,10 @@ func transferKeys(c *Call, arg, dst []byte) ([]byte, error) {
 	}
 	c.After(apply)
 	return dst, nil
+}
+
+func known(updates []KeyUpdate, id security.KeyID) bool {
+	return slices.ContainsFunc(updates, func(u KeyUpdate) bool { return u.ID == id })
 }
 
 // Supervised is a [Security] whose keys wait for a commit; [Keyring] is one.
