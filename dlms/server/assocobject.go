@@ -122,15 +122,18 @@ func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *asso
 	}
 	if m.version >= 2 {
 		o.Attrs = append(o.Attrs,
-			attr(10, func(_ *Call, _ *Association, _ *association, b []byte) []byte { return axdr.AppendArrayHeader(b, 0) }),
-			attr(11, func(_ *Call, _ *Association, a *association, b []byte) []byte {
-				var user uint8
+			attr(10, func(c *Call, s *Association, _ *association, b []byte) []byte {
+				return appendArray(b, s.users(c.Device), appendUser)
+			}),
+			attr(11, func(c *Call, s *Association, a *association, b []byte) []byte {
+				var user User
 				if a != nil {
-					user = a.user
+					user.ID = a.user
 				}
-				b = axdr.AppendStructureHeader(b, 2)
-				b = axdr.AppendUint8(b, user)
-				return axdr.AppendVisibleString(b, "")
+				if u := userName(s.users(c.Device), user.ID); u != nil {
+					user = *u
+				}
+				return appendUser(b, user)
 			}))
 	}
 	o.Methods = []Method{
@@ -142,7 +145,16 @@ func (m *Model) associationObject(name cosem.OBIS, which func(*Call) (int, *asso
 		{ID: 3}, {ID: 4}, // add and remove object: the list is the model's
 	}
 	if m.version >= 2 {
-		o.Methods = append(o.Methods, Method{ID: 5}, Method{ID: 6}) // add and remove user
+		edit := grant(Execute, func(a *Association) bool { return a.EditUsers && a.Users != nil })
+		o.Methods = append(o.Methods,
+			Method{ID: 5, Access: edit, Do: func(c *Call, arg, dst []byte) ([]byte, error) {
+				i, _ := which(c)
+				return dst, addUser(c.Device.Model.assocs[i].Users(c.Device), arg)
+			}},
+			Method{ID: 6, Access: edit, Do: func(c *Call, arg, dst []byte) ([]byte, error) {
+				i, _ := which(c)
+				return dst, removeUser(c.Device.Model.assocs[i].Users(c.Device), arg)
+			}})
 	}
 	return o
 }

@@ -125,8 +125,14 @@ func (d *Device) accept(now time.Time, p Peer, q *acse.AARQ) (*association, acse
 		}
 		a.title = title
 	}
-	if q.CallingAEInvocationID.Set {
-		a.user = uint8(q.CallingAEInvocationID.Value)
+	if id := q.CallingAEInvocationID; id.Set {
+		a.user = uint8(id.Value)
+		if int64(a.user) != int64(id.Value) {
+			return nil, acse.AARE{}, refuse(acse.DiagnosticCallingAEInvocationID)
+		}
+	}
+	if users := spec.users(d); len(users) > 0 && (!q.CallingAEInvocationID.Set || userName(users, a.user) == nil) {
+		return nil, acse.AARE{}, refuse(acse.DiagnosticCallingAEInvocationID)
 	}
 	initiate, ciphered, no := a.initiate(now, q.UserInformation)
 	if no != nil {

@@ -44,8 +44,27 @@ type Association struct {
 	Challenge int
 	// ChangeSecret lets the client replace its password (attribute 7) or HLS secret (method 2).
 	ChangeSecret bool
+	// Users finds the list of users who may open the association, which the device keeps; class 15 shows it from version
+	// 2. An AARQ names its user in calling-AE-invocation-id. Nil, or an empty list, lets everybody in.
+	Users func(*Device) *[]User
+	// EditUsers lets the client add and remove users (methods 5 and 6).
+	EditUsers bool
 	// Quirks make the association behave like a make of meter that differs from the rules.
 	Quirks Quirks
+}
+
+// User of an association. The id is the client's to choose.
+type User struct {
+	ID   uint8
+	Name string
+}
+
+// users of the association in a device.
+func (a *Association) users(d *Device) []User {
+	if a.Users == nil {
+		return nil
+	}
+	return *a.Users(d)
 }
 
 // Quirks are ways of real servers that differ from the rules. The zero value has none.
