@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
@@ -85,8 +84,7 @@ func (o *decodeOptions) run(c *cobra.Command, args []string) error {
 		return usageError{errors.New("there are no bytes to explain")}
 	}
 	x := explain.New(opt)
-	out := bufio.NewWriter(c.OutOrStdout())
-	defer out.Flush()
+	var out bytes.Buffer
 	style := explain.Style{Secrets: o.secrets, Clauses: !o.noClaus}
 	var first error
 	for i, b := range messages {
@@ -100,21 +98,24 @@ func (o *decodeOptions) run(c *cobra.Command, args []string) error {
 			if err := json.Compact(&compact, text); err != nil {
 				return err
 			}
-			fmt.Fprintln(out, compact.String())
+			fmt.Fprintln(&out, compact.String())
 		} else {
 			if len(messages) > 1 {
 				if i > 0 {
-					fmt.Fprintln(out)
+					fmt.Fprintln(&out)
 				}
-				fmt.Fprintf(out, "message %d, %d bytes, %s\n", i+1, len(b), e.Form)
+				fmt.Fprintf(&out, "message %d, %d bytes, %s\n", i+1, len(b), e.Form)
 			}
-			if err := e.Write(out, style); err != nil {
+			if err := e.Write(&out, style); err != nil {
 				return err
 			}
 		}
 		if first == nil {
 			first = e.Err()
 		}
+	}
+	if _, err := out.WriteTo(c.OutOrStdout()); err != nil {
+		return err
 	}
 	if first != nil {
 		return dlmsError{remedy(first), exitRefused}
@@ -195,7 +196,7 @@ func (o *decodeOptions) input(c *cobra.Command, args []string) ([][]byte, error)
 		if err != nil {
 			return nil, usageError{err}
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if content, err = io.ReadAll(io.LimitReader(f, maxDecode+1)); err != nil {
 			return nil, err
 		}

@@ -48,7 +48,7 @@ func (c *fileCounter) reserve(least uint32) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := lockFile(f); err != nil {
 		return err
 	}

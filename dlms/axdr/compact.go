@@ -65,6 +65,7 @@ func appendDescription(b []byte, v Value, depth int) ([]byte, error) {
 		return b, nil
 	case TagCompactArray:
 		return b, fmt.Errorf("axdr: compact-array inside a compact-array: %w", ErrTag)
+	default:
 	}
 	if !v.Tag.Valid() {
 		return b, fmt.Errorf("axdr: %s: %w", v.Tag, ErrTag)
@@ -133,6 +134,7 @@ func (v Value) appendPacked(b, desc []byte, at int) ([]byte, int, error) {
 			}
 		}
 		return b, at, nil
+	default:
 	}
 	b, err = v.appendContent(b)
 	return b, at, err
@@ -215,6 +217,7 @@ func (p *parser) packed(desc []byte, at, depth int) (Value, int, error) {
 			}
 		}
 		return Value{Tag: tag, Items: items}, at, nil
+	default:
 	}
 	v, err := p.content(tag)
 	return v, at, err

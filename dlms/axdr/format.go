@@ -107,6 +107,7 @@ func (c ClockStatus) String() string {
 		return "ok"
 	case ClockStatusUnspecified:
 		return "unspecified"
+	default:
 	}
 	var names []string
 	for _, bit := range clockBits {
@@ -207,6 +208,7 @@ func (v Value) Text() string {
 			texts[i] = item.Text()
 		}
 		return "{" + strings.Join(texts, ", ") + "}"
+	default:
 	}
 	if v.Tag.signed() {
 		return strconv.FormatInt(int64(v.Num), 10)
@@ -231,6 +233,7 @@ func (v Value) dateText() string {
 		return dateOf(v.Bytes).String()
 	case TagTime:
 		return timeOf(v.Bytes).String()
+	default:
 	}
 	return dateTimeOf(v.Bytes).String()
 }

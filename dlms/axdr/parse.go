@@ -100,6 +100,7 @@ func (p *parser) data(depth int) (Value, error) {
 		return Value{Tag: tag, Items: items}, nil
 	case TagCompactArray:
 		return p.compact(depth)
+	default:
 	}
 	return p.content(tag)
 }
@@ -153,6 +154,7 @@ func (p *parser) content(tag Tag) (Value, error) {
 		return Value{Tag: tag, Num: num, Bytes: raw}, nil
 	case TagBool:
 		return Bool(raw[0] != 0), nil
+	default:
 	}
 	return Value{Tag: tag, Num: number(tag, raw)}, nil
 }

@@ -62,6 +62,7 @@ func skip(b []byte, off, depth int) (int, error) {
 			return 0, &Error{Offset: off, What: tag.String(), Err: err}
 		}
 		return checked(b, start, off+n, length, tag)
+	default:
 	}
 	return 0, &Error{Offset: start, What: "data", Err: ErrTag}
 }
@@ -112,6 +113,7 @@ func skipType(b []byte, off, depth int) (int, error) {
 	case TagCompactArray:
 		// A compact array inside a compact array is not in the type description CHOICE.
 		return 0, &Error{Offset: start, What: "type description", Err: ErrTag}
+	default:
 	}
 	if !tag.Valid() {
 		return 0, &Error{Offset: start, What: "type description", Err: ErrTag}

@@ -138,6 +138,7 @@ func (t Tag) signed() bool {
 	switch t {
 	case TagInt8, TagInt16, TagInt32, TagInt64, TagDeltaInt8, TagDeltaInt16, TagDeltaInt32:
 		return true
+	default:
 	}
 	return false
 }
@@ -148,6 +149,7 @@ func (t Tag) unsigned() bool {
 	case TagUint8, TagUint16, TagUint32, TagUint64, TagEnum, TagBCD,
 		TagDeltaUint8, TagDeltaUint16, TagDeltaUint32:
 		return true
+	default:
 	}
 	return false
 }

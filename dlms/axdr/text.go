@@ -125,6 +125,7 @@ func (p *textParser) content(t Tag, depth int) (Value, error) {
 		return Value{Tag: t}, nil
 	case TagArray, TagStructure, TagCompactArray:
 		return p.items(t, depth)
+	default:
 	}
 	v, err := p.simple(t)
 	if err != nil {
@@ -231,6 +232,7 @@ func (p *textParser) simple(t Tag) (Value, error) {
 		switch t {
 		case TagOctetString, TagVisibleString, TagUTF8:
 			return Value{Tag: t, Bytes: notEmpty([]byte(text))}, nil
+		default:
 		}
 		return Value{}, p.failAt(start, "%s is not text: leave the quotes out", t)
 	}
@@ -284,6 +286,7 @@ func simpleText(t Tag, word string) (Value, error) {
 	case TagDateTime, TagDate, TagTime:
 		b, err := dateBytes(t, word)
 		return Value{Tag: t, Bytes: b}, err
+	default:
 	}
 	return integerText(t, word)
 }
@@ -383,6 +386,7 @@ func dateBytes(t Tag, s string) ([]byte, error) {
 		d, err := parseTimeText(s)
 		b, _ := d.AppendBinary(nil)
 		return b, err
+	default:
 	}
 	d, err := ParseDateTimeText(s)
 	b, _ := d.AppendBinary(nil)

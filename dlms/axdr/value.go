@@ -203,6 +203,7 @@ func (v Value) AsString() (string, error) {
 	switch v.Tag {
 	case TagVisibleString, TagUTF8, TagOctetString:
 		return string(v.Bytes), nil
+	default:
 	}
 	return "", &TypeError{Got: v.Tag, Want: "a string"}
 }
@@ -347,6 +348,7 @@ func (v Value) appendContent(b []byte) ([]byte, error) {
 			return b, fmt.Errorf("axdr: %s of %d bytes: %w", v.Tag, len(v.Bytes), ErrLength)
 		}
 		return append(b, v.Bytes...), nil
+	default:
 	}
 	size := v.Tag.fixedSize()
 	if !v.fits(size) {

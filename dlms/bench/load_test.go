@@ -96,8 +96,6 @@ type session struct {
 	out     []byte
 	apdu    []byte
 	plain   []byte
-	request int // sizes on the wire
-	reply   int
 }
 
 // getResponse is how the answer begins: normal, its invoke-id, data.

@@ -250,7 +250,9 @@ func (w *walker) selector(a cosem.Attribute) {
 	w.data("parameter")
 }
 
-func (w *walker) result() cosem.Result {
+func (w *walker) result() { _ = w.dataResult() }
+
+func (w *walker) dataResult() cosem.Result {
 	r := cosem.Result(w.u8("data-access-result"))
 	w.say("%d %s: %s", uint8(r), r.Name(), r.Sentence())
 	return r
@@ -362,7 +364,7 @@ func (w *walker) getResponse(kind apdu.Kind) {
 		case c == 1:
 			w.say("no data")
 			at := w.off
-			if w.result() == cosem.Success {
+			if w.dataResult() == cosem.Success {
 				w.note(at, "success, and no data")
 			}
 		default:

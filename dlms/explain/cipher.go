@@ -61,6 +61,7 @@ func (x *Explainer) sender(tag apdu.Tag) []security.SystemTitle {
 	case apdu.TagInitiateResponse, apdu.TagReadResponse, apdu.TagWriteResponse, apdu.TagConfirmedServiceError, apdu.TagInformationReport,
 		apdu.TagGetResponse, apdu.TagSetResponse, apdu.TagActionResponse, apdu.TagEventNotification:
 		first, second = second, first
+	default:
 	}
 	return known(first, second)
 }

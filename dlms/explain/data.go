@@ -109,6 +109,7 @@ func describe(v axdr.Value) string {
 		return fmt.Sprintf("bit-string of %d: %s", v.Num, clip(text))
 	case axdr.TagVisibleString, axdr.TagUTF8:
 		return fmt.Sprintf("%s of %d: %s", v.Tag, len(v.Bytes), clip(text))
+	default:
 	}
 	return fmt.Sprintf("%s %s", v.Tag, clip(text))
 }
@@ -188,6 +189,7 @@ func describeType(b []byte, depth int) (string, []byte) {
 			parts = append(parts, part)
 		}
 		return "structure{" + strings.Join(parts, ", ") + "}", b
+	default:
 	}
 	return tag.String(), b
 }
