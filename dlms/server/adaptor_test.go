@@ -290,3 +290,48 @@ func TestNotification(t *testing.T) {
 	_, err = m.Device.Notification(m.Now, n)
 	require.ErrorIs(t, err, cosem.ObjectUndefined)
 }
+
+// TestBus: several physical meters on one line, with the same logical devices, by their lower addresses.
+func TestBus(t *testing.T) {
+	a, b := ctt.NewReference(0), ctt.NewReference(0)
+	l := server.NewLine(server.LineConfig{Host: server.Bus{17: server.Devices{a.Device}, 300: server.Ports{1: b.Device}}, Link: 3})
+	send := func(f hdlc.Frame) []hdlc.Frame {
+		raw, err := f.AppendBinary(nil)
+		require.NoError(t, err)
+		l.Input(a.Now, raw)
+		var d hdlc.Decoder
+		_, _ = d.Write(l.Output())
+		var out []hdlc.Frame
+		var g hdlc.Frame
+		for d.Next(&g) {
+			g.Info = append([]byte(nil), g.Info...)
+			out = append(out, g)
+		}
+		return out
+	}
+	llc := func(b []byte) []byte { return append([]byte{0xE6, 0xE6, 0}, b...) }
+	snrm := hdlc.Control{Kind: hdlc.SNRM, Final: true}
+	for _, srv := range []hdlc.Address{hdlc.Server2(1, 17), hdlc.Server4(1, 300)} {
+		require.Len(t, send(hdlc.Frame{Destination: srv, Source: hdlc.Client(17), Control: snrm}), 1)
+		got := send(hdlc.Frame{Destination: srv, Source: hdlc.Client(17), Control: hdlc.Control{Kind: hdlc.I, Final: true}, Info: llc(newClient(t, a, lls(), 0).aarq(0, everyBit))})
+		require.Equal(t, byte(acse.TagAARE), got[0].Info[3])
+	}
+	require.Equal(t, 1, a.Device.Open())
+	require.Equal(t, 1, b.Device.Open())
+	for _, nobody := range []hdlc.Address{hdlc.Server1(1), hdlc.Server2(1, 18), hdlc.Server4(2, 300)} {
+		require.Empty(t, send(hdlc.Frame{Destination: nobody, Source: hdlc.Client(17), Control: snrm}))
+	}
+	write, err := apdu.SetRequestNormal{InvokeID: 1, Attribute: note, Data: unhex(t, "0600000063")}.AppendBinary(nil)
+	require.NoError(t, err)
+	require.Empty(t, send(hdlc.Frame{Destination: hdlc.Server1(0x7F), Source: hdlc.Client(17), Control: hdlc.Control{Kind: hdlc.UI}, Info: llc(write)}))
+	for _, m := range []*ctt.Reference{a, b} {
+		v, err := m.Device.Get(m.Now, note, nil)
+		require.NoError(t, err)
+		require.Equal(t, unhex(t, "0600000063"), v)
+	}
+	require.Equal(t, hdlc.UA, send(hdlc.Frame{Destination: hdlc.Server4(1, 300), Source: hdlc.Client(17), Control: hdlc.Control{Kind: hdlc.DISC, Final: true}})[0].Control.Kind)
+	require.Zero(t, b.Device.Open())
+	require.Equal(t, 1, a.Device.Open())
+	one := server.Bus{17: server.Devices{a.Device}}
+	require.Same(t, a.Device, one.Device(1), "one station needs no lower address")
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"smets1/dlms/apdu"
+	"smets1/dlms/hdlc"
 )
 
 // Host is one physical device: its logical devices by SAP (wrapper port, upper HDLC address).
@@ -26,6 +27,55 @@ func (d Devices) Device(sap uint16) *Device {
 		}
 	}
 	return nil
+}
+
+// Ports is a Host of many devices: one wrapper address, a port for each meter.
+type Ports map[uint16]*Device
+
+// Device with that SAP.
+func (p Ports) Device(sap uint16) *Device { return p[sap] }
+
+// Bus is a Host that is several physical devices on one HDLC line, by their lower addresses.
+type Bus map[uint16]Host
+
+// Device with that SAP, where no lower address tells which station is meant: there has to be only one.
+func (b Bus) Device(sap uint16) *Device {
+	if len(b) == 1 {
+		for _, h := range b {
+			return h.Device(sap)
+		}
+	}
+	return nil
+}
+
+// at finds the device an HDLC address names.
+func at(h Host, a hdlc.Address) *Device {
+	b, ok := h.(Bus)
+	if !ok || a.Size == 1 {
+		return h.Device(a.Upper)
+	}
+	if station := b[a.Lower]; station != nil {
+		return station.Device(a.Upper)
+	}
+	return nil
+}
+
+// everyone calls f with each device of a host that can list them.
+func everyone(h Host, f func(*Device)) {
+	switch h := h.(type) {
+	case Devices:
+		for _, d := range h {
+			f(d)
+		}
+	case Ports:
+		for _, d := range h {
+			f(d)
+		}
+	case Bus:
+		for _, s := range h {
+			everyone(s, f)
+		}
+	}
 }
 
 // Token names a forwarded request, so that its reply can come later.
@@ -84,8 +134,9 @@ type desk[R any] struct {
 }
 
 // device finds a device and remembers it for close.
-func (d *desk[R]) device(sap uint16) *Device {
-	dev := d.host.Device(sap)
+func (d *desk[R]) device(sap uint16) *Device { return d.remember(d.host.Device(sap)) }
+
+func (d *desk[R]) remember(dev *Device) *Device {
 	if dev != nil && !slices.Contains(d.seen, dev) {
 		d.seen = append(d.seen, dev)
 	}

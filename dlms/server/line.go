@@ -10,7 +10,7 @@ import (
 
 // LineConfig sets up a [Line].
 type LineConfig struct {
-	// Host that is served; the upper HDLC address is the SAP. Required.
+	// Host that is served; the upper HDLC address is the SAP, and on a Bus the lower one the station. Required.
 	Host Host
 	// Forward takes requests with a gateway prefix. Nil answers them with an exception.
 	Forward Forwarder
@@ -39,7 +39,7 @@ func NewLine(c LineConfig) *Line {
 	}
 	if c.HDLC.Accepts == nil {
 		host := c.Host
-		c.HDLC.Accepts = func(a hdlc.Address) bool { return host.Device(a.Upper) != nil }
+		c.HDLC.Accepts = func(a hdlc.Address) bool { return at(host, a) != nil }
 	}
 	return &Line{cfg: c, link: hdlc.NewServerLink(c.HDLC), desk: desk[hdlc.Token]{host: c.Host, forward: c.Forward, max: c.MaxPending}}
 }
@@ -98,7 +98,7 @@ func (l *Line) drain(now time.Time) {
 		}
 		switch e.Kind {
 		case hdlc.Disconnected:
-			if d := l.cfg.Host.Device(e.Peer.Server.Upper); d != nil {
+			if d := at(l.cfg.Host, e.Peer.Server); d != nil {
 				d.DisconnectPeer(l.peer(e.Peer))
 			}
 		case hdlc.Received:
@@ -124,7 +124,7 @@ func (l *Line) serve(now time.Time, e hdlc.Event) {
 		}
 		return
 	}
-	if d := l.desk.device(server); d != nil {
+	if d := l.desk.remember(at(l.cfg.Host, e.Peer.Server)); d != nil {
 		l.buf = d.Serve(now, l.peer(e.Peer), e.APDU, l.buf[:0])
 	} else {
 		l.buf = exception(l.buf[:0], apdu.StateServiceNotAllowed, apdu.ServiceOperationNotPossible)
@@ -144,16 +144,12 @@ func (l *Line) unnumbered(now time.Time, e hdlc.Event) {
 	}
 	p := l.peer(e.Peer)
 	if !e.Peer.Server.IsBroadcast() {
-		if d := l.desk.device(e.Peer.Server.Upper); d != nil {
+		if d := at(l.cfg.Host, e.Peer.Server); d != nil {
 			l.buf = d.Serve(now, p, e.APDU, l.buf[:0])
 		}
 		return
 	}
-	if all, ok := l.cfg.Host.(Devices); ok {
-		for _, d := range all {
-			l.buf = d.Serve(now, p, e.APDU, l.buf[:0])
-		}
-	}
+	everyone(l.cfg.Host, func(d *Device) { l.buf = d.Serve(now, p, e.APDU, l.buf[:0]) })
 }
 
 // reply gives the link a reply. A token is stale only when its connection ended, and then there is nobody to tell.
