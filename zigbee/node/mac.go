@@ -28,7 +28,8 @@ type packet struct {
 
 	done  func(err error)
 	timer *timer // of the indirect queue
-	tries int    // transmissions of a broadcast that are left
+	tries int    // repetitions of a broadcast that are left
+	again bool   // it is one
 }
 
 func (p *packet) finish(err error) {

@@ -191,9 +191,9 @@ var (
 // timeoutError is an operation that took too long.
 type timeoutError string
 
-func (e timeoutError) Error() string        { return "node: " + string(e) }
-func (timeoutError) Timeout() bool          { return true }
-func (timeoutError) Is(target error) bool   { return target == os.ErrDeadlineExceeded }
+func (e timeoutError) Error() string       { return "node: " + string(e) }
+func (timeoutError) Timeout() bool         { return true }
+func (timeoutError) Is(target error) bool  { return target == os.ErrDeadlineExceeded }
 func timedOut(f string, args ...any) error { return timeoutError(fmt.Sprintf(f, args...)) }
 
 // phase of being on a network.
@@ -244,7 +244,8 @@ type Node struct {
 
 	// NWK.
 	nwkSeq      uint8
-	nets        [2]network // the keys; the one in use first
+	nwkTx       security.SendCounter // never starts anew, whatever key is in use
+	nets        [2]network           // the keys; the one in use first
 	neighbours  []neighbour
 	addresses   []addressEntry
 	broadcasts  []broadcast
@@ -256,6 +257,7 @@ type Node struct {
 
 	// APS.
 	apsCounter  uint8
+	apsTx       security.SendCounter // one for all link keys: it grows for each of them
 	keys        []*linkKey
 	outbox      []*transmission
 	seen        []seenMessage
@@ -417,7 +419,6 @@ type network struct {
 	key      security.Key
 	sequence uint8
 	cipher   *security.Cipher
-	tx       security.SendCounter
 	rx       []heardCounter
 }
 

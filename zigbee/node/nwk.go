@@ -48,7 +48,7 @@ func (n *Node) appendNWK(b []byte, p *packet) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	counter, err := n.nextCounter(&net.tx, nwkBlock)
+	counter, err := n.nextCounter(&n.nwkTx, nwkBlock)
 	if err != nil {
 		return b, err
 	}
@@ -115,9 +115,10 @@ func (n *Node) submit(p *packet) {
 	n.broadcastNow(p)
 }
 
-// broadcastNow puts a broadcast on the air, and keeps copies for sleeping children if it is for them too.
+// broadcastNow puts a broadcast on the air, and keeps copies for sleeping children if it is for them too. It is repeated
+// while not all routers around were heard passing it on.
 func (n *Node) broadcastNow(p *packet) {
-	if p.header.Dst == nwk.BroadcastAll {
+	if p.header.Dst == nwk.BroadcastAll && !p.again {
 		for i := range n.neighbours {
 			if x := &n.neighbours[i]; x.relation == child && x.authorised && x.capability&mac.CapabilityRxOnWhenIdle == 0 && x.short != p.header.Src {
 				c := *p
@@ -127,38 +128,18 @@ func (n *Node) broadcastNow(p *packet) {
 		}
 	}
 	p.to, p.ack = mac.ShortAddress(n.pan, mac.Broadcast), false
-	again := *p
-	again.done = nil
+	next := *p
+	next.done, next.again = nil, true
+	next.tries--
 	n.send(p)
-	if again.tries > 0 && n.cfg.Role.routes() && n.routers() > 0 {
-		n.after(passiveAck, func() {
-			if b := n.seenBroadcast(again.header.Src, again.header.Sequence); b == nil || b.heard >= n.routers() {
-				return
-			}
-			c := again
-			c.tries--
-			n.broadcastAgain(&c)
-		})
-	}
-}
-
-func (n *Node) broadcastAgain(p *packet) {
-	held := p.header.Dst
-	if held == nwk.BroadcastAll { // the children have their copies
-		again := *p
-		n.send(p)
-		if again.tries > 0 {
-			n.after(passiveAck, func() {
-				if b := n.seenBroadcast(again.header.Src, again.header.Sequence); b != nil && b.heard < n.routers() {
-					c := again
-					c.tries--
-					n.broadcastAgain(&c)
-				}
-			})
-		}
+	if next.tries < 0 || !n.cfg.Role.routes() || n.routers() == 0 {
 		return
 	}
-	n.broadcastNow(p)
+	n.after(passiveAck, func() {
+		if b := n.seenBroadcast(next.header.Src, next.header.Sequence); b != nil && b.heard < n.routers() {
+			n.broadcastNow(&next)
+		}
+	})
 }
 
 // routers is how many other routers are in reach.
@@ -377,7 +358,7 @@ func (n *Node) relay(p *nwk.Frame) {
 		typ: mac.TypeData, from: mac.AddressShort, nwk: true, header: h, payload: append([]byte(nil), p.Payload...),
 		done: func(err error) {
 			if errors.Is(err, ErrNoRoute) && src != n.short {
-				n.commandNWK(nwk.Header{Dst: src}, nwk.NetworkStatus{Status: nwk.StatusNoRouteAvailable, Dst: dst}, nil)
+				n.commandNWK(nwk.Header{Dst: src}, nwk.NetworkStatus{Status: nwk.StatusNoRoute, Dst: dst}, nil)
 			}
 		},
 	})

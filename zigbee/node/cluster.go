@@ -1,0 +1,149 @@
+package node
+
+import (
+	"fmt"
+	"time"
+
+	"smets1/internal/wire"
+	"smets1/zigbee/zcl"
+	"smets1/zigbee/zcl/se"
+)
+
+// Endpoint is one application of a node.
+type Endpoint struct {
+	ID uint8 // 1 to 254
+	// Profile is that of the simple descriptor. Zero means Smart Energy's.
+	Profile  uint16
+	Device   uint16 // se.DeviceMetering …
+	Version  uint8
+	Clusters []*Cluster
+}
+
+func (e *Endpoint) check() error {
+	if e.ID == 0 || e.ID == 0xFF {
+		return fmt.Errorf("node: endpoint %d: applications have 1 to 254", e.ID)
+	}
+	return nil
+}
+
+func (e *Endpoint) profile() uint16 {
+	if e.Profile == 0 {
+		return se.Profile
+	}
+	return e.Profile
+}
+
+func (e *Endpoint) cluster(id se.Cluster, server bool) *Cluster {
+	for _, c := range e.Clusters {
+		if c.ID == id && c.Server == server {
+			return c
+		}
+	}
+	return nil
+}
+
+// Cluster is one side of a cluster on an endpoint: what it does, shared by all devices of a type, and the state of this one.
+type Cluster struct {
+	*Spec
+	State any
+}
+
+// Spec says what one side of a cluster does. It is never changed once in use.
+type Spec struct {
+	ID     se.Cluster
+	Server bool
+	// Attributes that can be read here, by ascending identifier.
+	Attributes []Attribute
+	// Commands that this side takes.
+	Commands []Command
+	// Generated lists the commands that this side sends, for discovery.
+	Generated []uint8
+	// Report takes attributes that the other side reports. Nil refuses reports.
+	Report func(c *Call, a []zcl.Attribute) error
+}
+
+// Attribute is an attribute by declaration.
+type Attribute struct {
+	ID   zcl.Attr
+	Type zcl.DataType
+	// Get gives the value, of Type. Nil makes the attribute unreadable.
+	Get func(c *Call) zcl.Value
+	// Set changes it, or refuses with a zcl.Status. Nil makes it read only.
+	Set func(c *Call, v zcl.Value) error
+}
+
+// Command is a command by declaration.
+type Command struct {
+	ID uint8
+	// Handle does what the command says. It may answer with Call.Reply; if it does not, nil becomes the default response
+	// SUCCESS, a zcl.Status that status, and any other error FAILURE.
+	Handle func(c *Call, m se.Command) error
+}
+
+// Fixed is a getter of a value that never changes.
+func Fixed(v zcl.Value) func(*Call) zcl.Value { return func(*Call) zcl.Value { return v } }
+
+// Call is what a handler gets.
+type Call struct {
+	Node     *Node
+	Now      time.Time
+	Endpoint *Endpoint
+	Message
+	Header zcl.Header
+	State  any
+
+	replied bool
+}
+
+// Reply answers the command with another of the same cluster.
+func (c *Call) Reply(m se.Command) {
+	c.replied = true
+	h := c.Header.Response(0)
+	b, err := se.Append(nil, h, m)
+	if err == nil {
+		c.Node.respond(&c.Message, b)
+	}
+}
+
+// Request is a command to a cluster of another device.
+type Request struct {
+	To       wire.EUI64
+	Endpoint uint8 // of the other device
+	From     uint8 // endpoint of this one
+	// Cluster and the direction are taken from Command; with Global they must be given.
+	Cluster    se.Cluster
+	FromServer bool
+	Command    se.Command
+	Global     zcl.Global
+	// Answers are the commands of the cluster that answer. None means that a default response does, and with Global the
+	// global response.
+	Answers []uint8
+	// Quiet asks for no answer at all: Done is called when the message was acknowledged.
+	Quiet bool
+	// Timeout of the answer. Zero means 10 s, and 8 s more for a sleeping device.
+	Timeout time.Duration
+	// Done is called once. It may be nil.
+	Done func(r Response)
+
+	short    uint16
+	sequence uint8
+	command  uint8
+	global   bool
+	timer    *timer
+}
+
+// Response is the answer to a request, or why there is none: Err is a zcl.Status if the other side refused.
+type Response struct {
+	Now     time.Time
+	Command se.Command
+	Global  zcl.Global
+	Err     error
+}
+
+func (r *Request) finish(x Response) {
+	if r.Done != nil {
+		done := r.Done
+		r.Done = nil
+		done(x)
+	}
+}
