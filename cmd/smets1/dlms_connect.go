@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -331,7 +332,7 @@ func openLine(ctx context.Context, target string, p *dlmsProfile, pcap *capture.
 		case "tcp":
 			return &dlmsLine{wrapper: client.NewWrapper(pcap.TapConn(conn, target, false))}, nil
 		case "udp":
-			return &dlmsLine{wrapper: client.NewUDP(conn)}, nil
+			return &dlmsLine{wrapper: client.NewUDP(tapDatagrams(pcap, conn, target))}, nil
 		}
 		return &dlmsLine{hdlc: client.NewHDLC(conn, cfg, clock.Real())}, nil
 	case "serial":
@@ -360,4 +361,32 @@ func dial(ctx context.Context, network string, u *url.URL, timeout time.Duration
 	}
 	d := net.Dialer{Timeout: timeout}
 	return d.DialContext(ctx, network, net.JoinHostPort(u.Hostname(), port))
+}
+
+// datagrams is a connected UDP socket whose datagrams are also written to a capture.
+type datagrams struct {
+	net.Conn
+	capture *capture.Conn
+}
+
+func tapDatagrams(pcap *capture.Writer, conn net.Conn, name string) net.Conn {
+	if pcap == nil {
+		return conn
+	}
+	local, _ := netip.ParseAddrPort(conn.LocalAddr().String())
+	remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return &datagrams{conn, pcap.NewConn(capture.ConnConfig{Name: name, Local: local, Remote: remote, Datagrams: true})}
+}
+
+func (d *datagrams) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if n > 0 {
+		d.capture.Bytes(capture.Inbound, b[:n])
+	}
+	return n, err
+}
+
+func (d *datagrams) Write(b []byte) (int, error) {
+	d.capture.Bytes(capture.Outbound, b)
+	return d.Conn.Write(b)
 }

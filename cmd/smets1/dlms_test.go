@@ -246,9 +246,13 @@ func TestSilence(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer conn.Close()
-	_, stderr, code := runCommand(t.Context(), "", "dlms", "read", "--timeout", "100ms", "udp://"+conn.LocalAddr().String(), "1/0-0:42.0.0/2")
+	pcap := filepath.Join(t.TempDir(), "udp.pcapng")
+	_, stderr, code := runCommand(t.Context(), "", "dlms", "read", "--capture", pcap, "--timeout", "100ms", "udp://"+conn.LocalAddr().String(), "1/0-0:42.0.0/2")
 	require.Equal(t, exitSilent, code, stderr)
 	require.Contains(t, stderr, "check --client and --server")
+	written, err := os.ReadFile(pcap)
+	require.NoError(t, err)
+	require.True(t, bytes.Contains(written, []byte{0x60, 0x1D, 0xA1}), "the AARQ is in the capture")
 }
 
 // Ctrl-C while the device does not answer ends the command after its grace.

@@ -325,6 +325,7 @@ func (v Value) append(b []byte, depth int) ([]byte, error) {
 			return b[:start], err
 		}
 		return b, nil
+	default:
 	}
 	if b, err = v.appendContent(b); err != nil {
 		return b[:start], err
