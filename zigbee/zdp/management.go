@@ -105,7 +105,7 @@ func (m *ManagementLQIRequest) fields(c *field.Coder) {
 //	status(1) [total(1) start(1) n(1) entries]
 type ManagementLQIResponse struct {
 	Status       Status
-	Total, Start uint8 // with StatusSuccess
+	Total, Start uint8
 	Entries      []Neighbour
 }
 
@@ -117,7 +117,7 @@ func (m ManagementLQIResponse) AppendBinary(b []byte) ([]byte, error) { return w
 
 func (m *ManagementLQIResponse) fields(c *field.Coder) {
 	field.U8(c, &m.Status)
-	if m.Status != StatusSuccess {
+	if statusOnly(c, m.Status) {
 		return
 	}
 	field.U8(c, &m.Total)
@@ -147,7 +147,7 @@ func (m *ManagementRoutingRequest) fields(c *field.Coder) {
 //	status(1) [total(1) start(1) n(1) entries]
 type ManagementRoutingResponse struct {
 	Status       Status
-	Total, Start uint8 // with StatusSuccess
+	Total, Start uint8
 	Entries      []Route
 }
 
@@ -159,7 +159,7 @@ func (m ManagementRoutingResponse) AppendBinary(b []byte) ([]byte, error) { retu
 
 func (m *ManagementRoutingResponse) fields(c *field.Coder) {
 	field.U8(c, &m.Status)
-	if m.Status != StatusSuccess {
+	if statusOnly(c, m.Status) {
 		return
 	}
 	field.U8(c, &m.Total)
@@ -189,7 +189,7 @@ func (m *ManagementBindRequest) fields(c *field.Coder) {
 //	status(1) [total(1) start(1) n(1) entries]
 type ManagementBindResponse struct {
 	Status       Status
-	Total, Start uint8 // with StatusSuccess
+	Total, Start uint8
 	Entries      []Binding
 }
 
@@ -201,7 +201,7 @@ func (m ManagementBindResponse) AppendBinary(b []byte) ([]byte, error) { return 
 
 func (m *ManagementBindResponse) fields(c *field.Coder) {
 	field.U8(c, &m.Status)
-	if m.Status != StatusSuccess {
+	if statusOnly(c, m.Status) {
 		return
 	}
 	field.U8(c, &m.Total)

@@ -56,7 +56,7 @@ var cases = []struct {
 	{"88", UnbindResponse{StatusNoEntry}},
 	{"05", ManagementLQIRequest{5}},
 	{"00 01 00 01 ce110a0000000000" + gsmeAir + "315a 12 00 01 ff", ManagementLQIResponse{Total: 1, Entries: []Neighbour{{ExtendedPAN: wire.MustEUI64("00-00-00-00-00-0A-11-CE"), Device: gsme, Short: 0x5A31, Type: TypeEndDevice, Relationship: RelationChild, Depth: 1, LQI: 255}}}},
-	{"84", ManagementLQIResponse{Status: StatusNotSupported}},
+	{"84 000000", ManagementLQIResponse{Status: StatusNotSupported}},
 	{"00", ManagementRoutingRequest{}},
 	{"00 01 00 01 315a 13 0400", ManagementRoutingResponse{Total: 1, Entries: []Route{{Dst: 0x5A31, Status: RouteInactive, ManyToOne: true, NextHop: 4}}}},
 	{"00", ManagementBindRequest{}},
@@ -104,6 +104,8 @@ func shorter(c Command, i int) bool {
 	case IEEEAddressResponse:
 		return m.Status != StatusSuccess && i == 2
 	case NodeDescriptorResponse:
+		return m.Status != StatusSuccess && i == 2
+	case ManagementLQIResponse:
 		return m.Status != StatusSuccess && i == 2
 	case SimpleDescriptorResponse:
 		return m.Status != StatusSuccess && i == 2
