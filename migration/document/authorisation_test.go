@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -182,7 +184,25 @@ func TestCheckAuthorisation(t *testing.T) {
 			s.a.Rows[0].Withdraw = true
 			s.w.facts.EPCL = nil
 		}, "", 1},
-		{"allocation", func(s *setup) { s.af.Allocation = func(EUI, Date) int { return 3 } }, "5:EarliestMigrationDate:XMA09", 3},
+		{"allocation", func(s *setup) { s.af.Allocation = func(EUI, Date) (int, int) { return 1, 0 } },
+			"4:EarliestMigrationDate:XMA09 5:EarliestMigrationDate:XMA09", 2}, // two meters of a home are one installation
+		{"reserve", func(s *setup) { s.af.Allocation = func(EUI, Date) (int, int) { return 1, 1 } },
+			"4:EarliestMigrationDate:XMA13 5:EarliestMigrationDate:XMA13", 2},
+		{"within the allocation", func(s *setup) { s.af.Allocation = func(EUI, Date) (int, int) { return 2, 0 } }, "", 4},
+		{"lead time", func(s *setup) { s.af.Calendar = fixedCalendar{first: Date{2019, 4, 10}} },
+			"2:EarliestMigrationDate:XMA08 3:EarliestMigrationDate:XMA08 4:EarliestMigrationDate:XMA08 5:EarliestMigrationDate:XMA08", 0},
+		{"lead time kept", func(s *setup) { s.af.Calendar = fixedCalendar{first: Date{2019, 4, 9}} }, "", 4},
+		{"day locked", func(s *setup) {
+			s.af.Calendar = fixedCalendar{locked: Date{2019, 4, 8}}
+			meter := s.a.Rows[0].DeviceID
+			s.af.Scheduled = func(m EUI) (Date, bool) { return Date{2019, 4, 8}, m == meter }
+			s.a.Rows[1].ElectricityOnlyPermitted = true
+			s.a.Rows = slices.Delete(s.a.Rows, 1, 2)
+		}, "2:DeviceID:XMA14", 2},
+		{"day not locked yet", func(s *setup) {
+			s.af.Calendar = fixedCalendar{locked: Date{2019, 4, 8}}
+			s.af.Scheduled = func(EUI) (Date, bool) { return Date{2019, 4, 9}, true }
+		}, "", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := fresh(t)
@@ -206,3 +226,9 @@ func TestCheckAuthorisation(t *testing.T) {
 		})
 	}
 }
+
+// fixedCalendar knows one first day and one locked day.
+type fixedCalendar struct{ first, locked Date }
+
+func (c fixedCalendar) EarliestDay(time.Time) Date        { return c.first }
+func (c fixedCalendar) Locked(day Date, _ time.Time) bool { return day == c.locked }

@@ -42,8 +42,11 @@ func Respond(accepted []AuthorisationRow, ps Problems) []ResponseRow {
 		}
 		answered[record] = true
 		outcome := Rejected
-		if p.Code == "XMA06" {
+		switch p.Code {
+		case "XMA06":
 			outcome = Duplicate
+		case "XMA13":
+			outcome = Deferred
 		}
 		out = append(out, ResponseRow{RecordNo: record, Outcome: outcome, Code: p.Code, Detail: detail(p.What)})
 	}
