@@ -365,7 +365,7 @@ func newFirmwareSignCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m.Header.Signer = name
+			m.Signer = name
 			b, err := firmware.Sign(m.Header, m.Payload, k)
 			if err != nil {
 				return usageError{err}
