@@ -18,20 +18,20 @@ demo: build ## homes from authorisation to commissioned, in under a minute; resu
 	./bin/smets1 demo $(DEMOFLAGS)
 
 test: ## everything a machine with Go alone can prove: format, vet, tests with the race detector, fuzz smoke
-	tools/test.sh
+	bash tools/test.sh
 
 fuzz: ## every fuzz target for FUZZTIME (5s)
-	tools/fuzz.sh $(FUZZTIME)
+	bash tools/fuzz.sh $(FUZZTIME)
 
 lint: ## golangci-lint with .golangci.yml (built from source the first time: some minutes)
 	go build -C tools/lint -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	bin/golangci-lint run ./...
 
 bench: ## figures, each beside an anchor measured in the same run
-	tools/bench.sh
+	bash tools/bench.sh
 
 interop: ## installs and runs the software nobody here wrote against ours (Debian, root)
-	tools/interop.sh
+	bash tools/interop.sh
 
 demodata: ## writes testdata/migration/demo anew from its fleet manifest
 	go run ./cmd/internal/demodata
