@@ -24,7 +24,7 @@ func tool(t *testing.T, name string) string {
 
 // TestXMLTools has every type of file verified by xmlsec1 and validated by xmllint against the
 // shipped schemas; a changed file must fail with each.
-func TestXMLTools(t *testing.T) {
+func TestInteropXMLTools(t *testing.T) {
 	xmlsec, xmllint := tool(t, "xmlsec1"), tool(t, "xmllint")
 	w := newWorld(t)
 	for kind, a := range w.everyFile(t) {
@@ -49,7 +49,7 @@ func TestXMLTools(t *testing.T) {
 }
 
 // TestZipTools exchanges containers with 7-Zip in both directions.
-func TestZipTools(t *testing.T) {
+func TestInteropZipTools(t *testing.T) {
 	sevenZip := ""
 	for _, name := range []string{"7zz", "7z", "7za"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -89,7 +89,7 @@ func TestZipTools(t *testing.T) {
 }
 
 // TestCertificateTools has openssl verify the simulator's certificates.
-func TestCertificateTools(t *testing.T) {
+func TestInteropCertificateTools(t *testing.T) {
 	openssl := tool(t, "openssl")
 	w := newWorld(t)
 	dir := t.TempDir()
