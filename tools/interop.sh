@@ -51,3 +51,5 @@ echo "== against ours"
 packages=$(grep -rlE '^//go:build .*\binterop\b' --include='*_test.go' . | xargs -n1 dirname | sort -u)
 # shellcheck disable=SC2086 # a list of folders
 CGO_ENABLED=0 go test -tags interop -count=1 -timeout 15m -run Interop $packages
+# With the tag, the bridge's own tests have mosquitto for their broker.
+CGO_ENABLED=0 go test -tags interop -count=1 -timeout 10m ./gateway/bridge
