@@ -161,7 +161,7 @@ func (n *Node) acknowledged(src uint16, h *aps.Header, secured bool) {
 		if t.header.Counter != h.Counter || t.dst != src || t.header.Type == aps.TypeCommand != h.AckOfCommand {
 			continue
 		}
-		if t.header.Secured && !secured || !h.AckOfCommand && (t.header.Cluster != h.Cluster || t.header.DstEndpoint != h.SrcEndpoint) {
+		if !h.AckOfCommand && (t.header.Secured && !secured || t.header.Cluster != h.Cluster || t.header.DstEndpoint != h.SrcEndpoint) {
 			continue
 		}
 		if t.size > 0 {

@@ -120,7 +120,7 @@ type Request struct {
 	Answers []uint8
 	// Quiet asks for no answer at all: Done is called when the message was acknowledged.
 	Quiet bool
-	// Timeout of the answer. Zero means 10 s, and 8 s more for a sleeping device.
+	// Timeout of the answer. Zero means 10 s, and 23 s more for a sleeping device.
 	Timeout time.Duration
 	// Done is called once. It may be nil.
 	Done func(r Response)

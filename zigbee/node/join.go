@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"smets1/internal/wire"
@@ -20,6 +21,7 @@ type joiner struct {
 	chosen     candidate
 	timer      *timer
 	attempt    int
+	refused    []wire.EUI64 // networks that did not take the device; the others come first
 }
 
 // candidate is a router that was heard.
@@ -161,6 +163,12 @@ func (n *Node) beacon(f *mac.Frame, lqi uint8) {
 // choose takes the best of the routers heard: the least costly link, then the one nearest to the coordinator.
 func (n *Node) choose() {
 	best := -1
+	fresh := slices.DeleteFunc(slices.Clone(n.join.candidates), func(c candidate) bool { return slices.Contains(n.join.refused, c.epid) })
+	if len(fresh) > 0 {
+		n.join.candidates = fresh
+	} else {
+		n.join.refused = nil
+	}
 	for i, c := range n.join.candidates {
 		if best < 0 {
 			best = i
@@ -189,9 +197,12 @@ func (n *Node) failJoin(err error) {
 	n.join.attempt++
 	rejoin := n.join.rejoin
 	if !rejoin {
-		attempt := n.join.attempt
+		next := joiner{attempt: n.join.attempt, refused: n.join.refused}
+		if !n.epid.IsZero() {
+			next.refused = append(next.refused, n.epid)
+		}
 		n.forget()
-		n.join.attempt = attempt
+		n.join = next
 	}
 	n.phase = down
 	n.tune()

@@ -27,9 +27,10 @@ type packet struct {
 	aps     *outgoing // or an APS frame that this node makes
 
 	done  func(err error)
-	timer *timer // of the indirect queue
-	tries int    // repetitions of a broadcast that are left
-	again bool   // it is one
+	timer *timer    // of the indirect queue
+	until time.Time // when that gives it up; zero if it was never there
+	tries int       // repetitions of a broadcast that are left
+	again bool      // it is one
 }
 
 func (p *packet) finish(err error) {
@@ -121,7 +122,11 @@ func (n *Node) Sent(now time.Time, pending bool, err error) {
 	if p.typ == mac.TypeCommand && len(p.body) == 1 && p.body[0] == byte(mac.CommandDataRequest) {
 		n.polled(pending, err)
 	}
-	p.finish(err)
+	if err != nil && n.now.Before(p.until) {
+		n.hold(p) // the child asks again
+	} else {
+		p.finish(err)
+	}
 	n.kick()
 	n.persist()
 }
@@ -272,8 +277,11 @@ func (n *Node) freeAddress() uint16 {
 
 // hold puts a frame into the indirect queue: it goes out when its receiver asks for it.
 func (n *Node) hold(p *packet) {
+	if p.until.IsZero() {
+		p.until = n.now.Add(mac.IndirectPersist)
+	}
 	n.indirect = append(n.indirect, p)
-	p.timer = n.after(mac.IndirectPersist, func() {
+	p.timer = n.after(p.until.Sub(n.now), func() {
 		n.withdraw(p)
 		n.stats.IndirectExpired++
 		p.finish(timedOut("a sleepy device did not ask for its frame within %v", mac.IndirectPersist))

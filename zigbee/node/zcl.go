@@ -50,7 +50,7 @@ func (n *Node) Request(now time.Time, r *Request) error {
 		d := r.Timeout
 		if d == 0 {
 			if d = requestTimeout; n.sleepy(short) {
-				d += mac.IndirectPersist
+				d += 3 * mac.IndirectPersist
 			}
 		}
 		r.timer = n.after(d, func() {
