@@ -55,12 +55,22 @@ type Data struct {
 	GeneratedBy string // program and version
 	Portfolio   *document.Portfolio
 	Homes       []Home
-	Supplier    document.EUI // R01: whose meters; zero means every supplier's
+	Supplier    document.EUI  // R01, R03, R05: whose; zero means every supplier's
+	Day         document.Date // R02: of which day; zero means all
+
+	Catalogue   *document.Catalogue // sentences and remedies of codes; nil leaves them out
+	Moves       []Record            // the audit trail, in its order
+	Files       []string            // names of the run's files
+	Notices     []DormantNotice
+	Days        []CapacityDay
+	Commitments []Commitment
+	Forecast    []ForecastPoint
 }
 
 // Definition is one report: what it is, for whom, and how it is made.
 type Definition struct {
 	ID       string
+	File     string // name of its files, without an extension
 	Title    string
 	Audience string
 	Columns  []string
@@ -68,14 +78,30 @@ type Definition struct {
 }
 
 // Reports is the list of reports, in the order of their identifiers. OUT is the outcome report
-// of a run; R01 and R09 belong to the reporting regime. A new report is a new entry.
+// of a run; R01 to R10 are the reporting regime. A new report is a new entry.
 var Reports = []Definition{
-	{"OUT", "Outcome of the run", "whoever ran it",
+	{"OUT", "outcome", "Outcome of the run", "whoever ran it",
 		[]string{"Installation", "GroupID", "Cohort", "Status", "Phase", "Outcome", "Code", "Attempts", "Start", "End", "DurationSeconds", "NextStep"}, outcomeRows},
-	{"R01", "Daily Migration Outcome", "responsible supplier",
+	{"R01", "R01-daily-outcome", "Daily Migration Outcome", "responsible supplier",
 		[]string{"Supplier", "Installation", "Fuel", "MPxN", "DeviceID", "Status", "Attempted", "Outcome", "Code", "NextStep"}, r01Rows},
-	{"R09", "Reconciliation", "DCC",
+	{"R02", "R02-network-operator-notice", "Daily Network Operator Notice", "network operator",
+		[]string{"NetworkOperator", "Fuel", "MPxN", "DeviceID", "Installation", "S1SP", "DateCommissioned"}, r02Rows},
+	{"R03", "R03-supplier-scorecard", "Weekly Supplier Scorecard", "responsible supplier",
+		[]string{"Week", "Supplier", "Demand", "Allocated", "Authorised", "Attempted", "Migrated", "Failures", "FailuresByCode", "SuccessPercent"}, r03Rows},
+	{"R04", "R04-capacity", "Capacity and Allocation", "all responsible suppliers, without their names",
+		[]string{"Week", "S1SP", "Capacity", "DormantVolume", "Demand", "Allocated", "Attempted", "UtilisationPercent"}, r04Rows},
+	{"R05", "R05-dormant-programme", "Dormant Programme", "responsible supplier",
+		[]string{"Supplier", "DormantMeters", "Notified", "FirmwareUpgraded", "Migrated", "CancelledByChangeOfSupplier", "Remaining"}, r05Rows},
+	{"R06", "R06-failure-analysis", "Failure Analysis", "DCC, RP, S1SP",
+		[]string{"Code", "Provenance", "Area", "Owner", "Failures", "Installations", "MeanAttempts", "OldestOpenDays", "Sentence", "Remedy"}, r06Rows},
+	{"R07", "R07-dashboard", "Programme Dashboard", "panel, regulator, government",
+		[]string{"Measure", "Cohort", "Status", "Value", "Unit"}, r07Rows},
+	{"R08", "R08-rp-performance", "RP Performance", "requesting party",
+		[]string{"GroupID", "RP", "FileSets", "MeanValidationMinutes", "MeanTurnaroundMinutes", "OpenFileSets", "RollBacks", "RollBacksFailed", "ManualIntervention"}, r08Rows},
+	{"R09", "R09-reconciliation", "Reconciliation", "DCC",
 		[]string{"Cohort", "Status", "Portfolio", "Migrated", "Remaining", "Excluded", "Withdrawn", "Balance"}, r09Rows},
+	{"R10", "R10-decommissioning", "Decommissioning Readiness", "DCC",
+		[]string{"GroupID", "RP", "Portfolio", "Migrated", "ExcludedOrWithdrawn", "Remaining", "OpenIncidents", "Ready", "Detail"}, r10Rows},
 }
 
 // Build makes a report.
