@@ -69,6 +69,8 @@ func samples(t testing.TB) (all []Command) {
 		switch v.Interface().(type) {
 		case GetAlarmResponse:
 			set("Status", zcl.Success)
+		case TransferData:
+			set("Data", []byte{0xC0, 0x01})
 		case CancelMessage:
 			set("Control", 0)
 		case QueryNextImageResponse, QueryDeviceSpecificFileResponse:
