@@ -121,6 +121,13 @@ func (s Suite) curve() *curve {
 // multiply is k·p by the Montgomery ladder of López and Dahab: the same operations for every k < 2^(64·words), with
 // swaps by mask. Only the exceptional results (k·p or (k+1)·p at infinity) take other paths.
 func (c *curve) multiply(k *scalar, p *point) point {
+	return c.ladder(k, p, c.o.bits) // one bit more than n has, for sums that were not reduced
+}
+
+// multiplyShort is k·p for a public k below 2^n: a shorter ladder.
+func (c *curve) multiplyShort(k *scalar, p *point, n int) point { return c.ladder(k, p, n-1) }
+
+func (c *curve) ladder(k *scalar, p *point, top int) point {
 	if p.inf || p.x.isZero() {
 		// The point with x = 0 has order 2; nothing here multiplies it by anything but a public number.
 		if p.inf || k[0]&1 == 0 {
@@ -132,7 +139,7 @@ func (c *curve) multiply(k *scalar, p *point) point {
 	x1, z1 := elem{1}, elem{} // infinity
 	x2, z2 := p.x, elem{1}
 	var prev uint64
-	for i := c.o.bits; i >= 0; i-- { // one more than n has, for sums that were not reduced
+	for i := top; i >= 0; i-- {
 		bit := k[i/64] >> (i % 64) & 1
 		x1.swap(&x2, bit^prev)
 		z1.swap(&z2, bit^prev)

@@ -27,7 +27,7 @@ func Agree(static, ephemeral PrivateKey, ephemeralPublic, peerStatic, peerEpheme
 	k := c.o.mul(&a, &d)
 	k = c.o.add(&k, &e)
 	b := c.avf(&peerEphemeral.p)
-	q := c.multiply(&b, &peerStatic.p)
+	q := c.multiplyShort(&b, &peerStatic.p, int(c.avfHi)+1)
 	q = c.add(&q, &peerEphemeral.p)
 	// The cofactor first, by doubling the public sum: what is left of it has prime order.
 	for n := c.h; n > 1; n /= 2 {

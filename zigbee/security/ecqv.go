@@ -37,7 +37,7 @@ func CertifiedKey(c Certificate, authority PublicKey) (PublicKey, error) {
 		return PublicKey{}, err
 	}
 	e := cv.o.parse(h[:])
-	q := cv.multiply(&e, &p)
+	q := cv.multiplyShort(&e, &p, 8*HashSize)
 	q = cv.add(&q, &authority.p)
 	if q.inf || q.x.isZero() {
 		return PublicKey{}, fmt.Errorf("security: the certificate gives no public key: %w", ErrCertificate)

@@ -31,17 +31,27 @@ func lowMul(x, y uint64) uint64 {
 	return z0&m0 | z1&m1 | z2&m2 | z3&m3
 }
 
-// mul is x·y.
+// wide is the carry-less product of x and y, given with their bits reversed too.
+func wide(x, y, rx, ry uint64) (lo, hi uint64) {
+	return lowMul(x, y), bits.Reverse64(lowMul(rx, ry)) >> 1
+}
+
+// mul is x·y. Of the words' products only those of equal index are made; the mixed ones follow from products of sums
+// (Karatsuba).
 func (f *field) mul(x, y *elem) elem {
-	var rx, ry elem
-	for i := range f.words {
-		rx[i], ry[i] = bits.Reverse64(x[i]), bits.Reverse64(y[i])
-	}
+	var rx, ry, lo, hi elem
 	var p [10]uint64
 	for i := range f.words {
-		for j := range f.words {
-			p[i+j] ^= lowMul(x[i], y[j])
-			p[i+j+1] ^= bits.Reverse64(lowMul(rx[i], ry[j])) >> 1
+		rx[i], ry[i] = bits.Reverse64(x[i]), bits.Reverse64(y[i])
+		lo[i], hi[i] = wide(x[i], y[i], rx[i], ry[i])
+		p[2*i] ^= lo[i]
+		p[2*i+1] ^= hi[i]
+	}
+	for i := range f.words {
+		for j := i + 1; j < f.words; j++ {
+			l, h := wide(x[i]^x[j], y[i]^y[j], rx[i]^rx[j], ry[i]^ry[j])
+			p[i+j] ^= l ^ lo[i] ^ lo[j]
+			p[i+j+1] ^= h ^ hi[i] ^ hi[j]
 		}
 	}
 	return f.reduce(&p)
