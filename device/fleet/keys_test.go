@@ -66,11 +66,11 @@ func TestKeyTakeOver(t *testing.T) {
 		e := w.device(name, device).EUI
 		old, fresh := w.m.keys(e), newKeys(t, byte(i))
 		oldCount, freshCount := client.CountFrom(1), client.CountFrom(1)
-		c, err := w.associate(w.link(name, device, 1), old, oldCount)
+		_, err := w.associate(w.link(name, device, 1), old, oldCount)
 		require.NoError(t, err)
 		_, err = w.associate(w.link(name, device, 1), fresh, freshCount)
 		require.Error(t, err, "not there yet")
-		c, err = w.associate(w.link(name, device, 1), old, oldCount)
+		c, err := w.associate(w.link(name, device, 1), old, oldCount)
 		require.NoError(t, err)
 		require.NoError(t, stage(t, c, old, fresh), "the answer comes under the old keys")
 		state, err := c.GetUint(t.Context(), change(2))

@@ -48,7 +48,7 @@ const (
 	DiagnosticMechanismRequired           Diagnostic = 12
 	DiagnosticAuthenticationFailure       Diagnostic = 13
 	DiagnosticAuthenticationRequired      Diagnostic = 14
-	DiagnosticProviderNull                           = providerBit | 0
+	DiagnosticProviderNull                           = providerBit
 	DiagnosticProviderNoReason                       = providerBit | 1
 	DiagnosticProviderNoCommonACSEVersion            = providerBit | 2
 )

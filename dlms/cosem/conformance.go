@@ -33,7 +33,7 @@ const (
 	ConfSet                  Conformance = 1 << (23 - 20) // 20
 	ConfSelectiveAccess      Conformance = 1 << (23 - 21) // 21
 	ConfEventNotification    Conformance = 1 << (23 - 22) // 22
-	ConfAction               Conformance = 1 << (23 - 23) // 23
+	ConfAction               Conformance = 1 << 0         // 23
 	conformanceMask          Conformance = 1<<24 - 1
 	conformanceBits                      = 24
 )

@@ -43,7 +43,7 @@ func printable(s string, refuse string) bool {
 // AppendBinary appends the request.
 func (r Request) AppendBinary(b []byte) ([]byte, error) {
 	if len(r.Address) > maxAddress || !printable(r.Address, "/?!") {
-		return b, fmt.Errorf("optical: device address %q: use up to %d printable characters without / ? !", r.Address, maxAddress)
+		return b, fmt.Errorf("optical: device address %q: use up to %d printable characters, none of them /, ? or ! as these end it", r.Address, maxAddress)
 	}
 	return append(append(append(b, "/?"...), r.Address...), "!\r\n"...), nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -156,7 +157,7 @@ func (q *Queue) housekeeper() {
 			flushAt = now.Add(q.cfg.DeliveredEvery)
 		} else if dirty && !now.Before(flushAt) {
 			if err := q.flushDelivered(q.base); err != nil {
-				q.log.Warn("what was delivered could not be written down; results may be sent again after a restart", "err", err)
+				q.log.Warn("what was delivered could not be written down; results may be sent again after a restart", slog.Any("error", err))
 			}
 			flushAt = time.Time{}
 			if q.undelivered() {
@@ -236,7 +237,7 @@ func (q *Queue) expireResults(now time.Time) {
 			_, err = q.sync.Batch(q.base, sync)
 		}
 		if err != nil {
-			q.log.Warn("expired results could not be removed; trying again later", "err", err)
+			q.log.Warn("expired results could not be removed; trying again later", slog.Any("error", err))
 			q.mu.Lock()
 			for i := range due {
 				q.expiries[i].at = now.Add(time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -187,7 +188,8 @@ func (q *Queue) call(ctx context.Context, e *entry) (v any, err error) {
 	c := e.rec.Command
 	defer func() {
 		if p := recover(); p != nil {
-			q.log.Error("a handler panicked", "id", c.ID, "verb", c.Verb, "hub", c.Hub, "panic", p, "stack", string(debug.Stack()))
+			q.log.Error("a handler panicked", slog.String("id", c.ID), slog.String("verb", string(c.Verb)), slog.String("hub", c.Hub.String()),
+				slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 			code := topic.CodeInternal
 			if e.info.Irreversible {
 				code = topic.CodeInDoubt

@@ -245,7 +245,7 @@ func WriteDeflated(w io.Writer, name string, deflated []byte, size uint64, passw
 		Name: name, Method: method, Flags: flagCrypt | flagUTF8, Extra: extra, ReaderVersion: 51, // 5.1 is what AES asks for
 		CompressedSize64: uint64(len(data) + overhead), UncompressedSize64: size,
 	}
-	h.ModifiedDate, h.ModifiedTime = dosTime(modified)
+	h.ModifiedDate, h.ModifiedTime = dosTime(modified) //nolint:staticcheck // CreateRaw writes these and not Modified
 	ew, err := zw.CreateRaw(h)
 	if err != nil {
 		return err
