@@ -1,0 +1,58 @@
+package pki
+
+import (
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// Keys gives a party's private keys as PKCS #8 in PEM, for a folder that only its owner can read.
+func (p *Party) Keys() (signing, agreement []byte, err error) {
+	if signing, err = keyPEM(p.keys.sign.PrivateKey); err != nil {
+		return nil, nil, err
+	}
+	agreement, err = keyPEM(p.keys.agree)
+	return signing, agreement, err
+}
+
+// Key gives the authority's private key as PKCS #8 in PEM.
+func (a *Authority) Key() ([]byte, error) { return keyPEM(a.key.PrivateKey) }
+
+func keyPEM(k any) ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		return nil, fmt.Errorf("writing a private key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
+// ReadCertificate reads one certificate from PEM.
+func ReadCertificate(b []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("a certificate in PEM form is wanted (-----BEGIN CERTIFICATE-----)")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// ReadAgreementKey reads a P-256 private key for key agreement from PEM.
+func ReadAgreementKey(b []byte) (*ecdh.PrivateKey, error) {
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, errors.New("a private key in PEM form is wanted (-----BEGIN PRIVATE KEY-----)")
+	}
+	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading a private key: %w", err)
+	}
+	switch k := k.(type) {
+	case *ecdsa.PrivateKey:
+		return k.ECDH()
+	case *ecdh.PrivateKey:
+		return k, nil
+	}
+	return nil, errors.New("the private key is not one on P-256")
+}
