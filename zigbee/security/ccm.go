@@ -48,12 +48,13 @@ func (c *Cipher) Overhead() int { return c.mic }
 
 // Seal appends ciphertext and MIC of plaintext to dst. plaintext may be dst's own tail (dst = b[:n], plaintext = b[n:]).
 func (c *Cipher) Seal(dst []byte, nonce *[NonceSize]byte, plaintext, aad []byte) []byte {
+	c.start(nonce)
 	c.mac(nonce, plaintext, aad)
 	tag := c.x
 	at := len(dst)
 	dst = append(dst, plaintext...)
-	c.crypt(nonce, dst[at:])
-	c.tagMask(nonce)
+	c.crypt(dst[at:])
+	c.keyStream(0)
 	subtle.XORBytes(tag[:], tag[:], c.s[:])
 	return append(dst, tag[:c.mic]...)
 }
@@ -69,9 +70,10 @@ func (c *Cipher) Open(dst []byte, nonce *[NonceSize]byte, ciphertext, aad []byte
 	copy(got[:], ciphertext[n:])
 	at := len(dst)
 	out := append(dst, ciphertext[:n]...)
-	c.crypt(nonce, out[at:])
+	c.start(nonce)
+	c.crypt(out[at:])
 	c.mac(nonce, out[at:], aad)
-	c.tagMask(nonce)
+	c.keyStream(0)
 	subtle.XORBytes(c.x[:], c.x[:], c.s[:])
 	if subtle.ConstantTimeCompare(got[:c.mic], c.x[:c.mic]) != 1 {
 		clear(out[at:])
@@ -112,18 +114,21 @@ func (c *Cipher) absorb(b []byte, at int) {
 	}
 }
 
-func (c *Cipher) counter(nonce *[NonceSize]byte, i int) {
+// start sets the part of the counter block that stays.
+func (c *Cipher) start(nonce *[NonceSize]byte) {
 	c.ctr[0] = 1 // L-1
 	copy(c.ctr[1:], nonce[:])
-	binary.BigEndian.PutUint16(c.ctr[14:], uint16(i))
+}
+
+// keyStream leaves block i of the key stream in c.s. Block 0 masks the MIC.
+func (c *Cipher) keyStream(i int) {
+	c.ctr[14], c.ctr[15] = byte(i>>8), byte(i)
 	c.block.Encrypt(c.s[:], c.ctr[:])
 }
 
-func (c *Cipher) tagMask(nonce *[NonceSize]byte) { c.counter(nonce, 0) }
-
-func (c *Cipher) crypt(nonce *[NonceSize]byte, b []byte) {
+func (c *Cipher) crypt(b []byte) {
 	for i := 1; len(b) > 0; i++ {
-		c.counter(nonce, i)
+		c.keyStream(i)
 		n := subtle.XORBytes(b, b[:min(len(b), aes.BlockSize)], c.s[:])
 		b = b[n:]
 	}
