@@ -48,11 +48,12 @@ type RemoteConfig struct {
 // reconnection, and when a gateway is born. That is safe because a gateway
 // never runs an id twice.
 type Remote struct {
-	cfg    RemoteConfig
-	tree   topic.Tree
-	client mqtt.Client
-	stop   chan struct{}
-	done   sync.WaitGroup
+	cfg     RemoteConfig
+	tree    topic.Tree
+	client  mqtt.Client
+	stop    chan struct{}
+	done    sync.WaitGroup
+	closing sync.Once
 
 	mu      sync.Mutex
 	calls   map[string]*call
@@ -123,16 +124,20 @@ func Dial(ctx context.Context, cfg RemoteConfig) (*Remote, error) {
 	return r, nil
 }
 
-// Close leaves the broker. Calls under way end with net.ErrClosed.
+// Close leaves the broker. Calls under way end with net.ErrClosed. Closing
+// twice does no harm.
 func (r *Remote) Close() {
-	close(r.stop)
-	r.done.Wait()
-	r.client.Disconnect(250)
+	r.closing.Do(func() {
+		close(r.stop)
+		r.done.Wait()
+		r.client.Disconnect(250)
+	})
 }
 
 // connected subscribes anew: the session is clean, and what a broker keeps of
 // one over its own restart is not to be relied on.
 func (r *Remote) connected(c mqtt.Client, up chan<- error) {
+	at := r.now()
 	t := c.SubscribeMultiple(map[string]byte{
 		r.tree.Reply(r.cfg.Client): 1,
 		r.tree.BridgeStates():      1,
@@ -143,7 +148,7 @@ func (r *Remote) connected(c mqtt.Client, up chan<- error) {
 		case up <- t.Error():
 		default:
 		}
-		r.sendAll(0)
+		r.sendOpen(at)
 	}()
 }
 
@@ -186,7 +191,7 @@ func (r *Remote) bridge(s topic.BridgeState) {
 	born := s.State == topic.Online && (!known || s.Session != old.Session)
 	r.mu.Unlock()
 	if born {
-		go r.sendAll(0) // publishing from a handler may block it
+		go r.sendOpen(r.now()) // publishing from a handler may block it
 	}
 }
 
@@ -219,7 +224,7 @@ func (r *Remote) resend() {
 	for {
 		select {
 		case <-t.C():
-			r.sendAll(r.cfg.Resend)
+			r.sendOpen(r.now().Add(-r.cfg.Resend))
 			t.Reset(r.cfg.Resend / 4)
 		case <-r.stop:
 			return
@@ -227,13 +232,14 @@ func (r *Remote) resend() {
 	}
 }
 
-// sendAll publishes every open call that has been silent for d.
-func (r *Remote) sendAll(d time.Duration) {
+// sendOpen publishes again every open call that was last sent or heard of
+// before a time; a newer one went, or goes, to whoever is there now.
+func (r *Remote) sendOpen(before time.Time) {
 	now := r.now()
 	var due []*call
 	r.mu.Lock()
 	for _, c := range r.calls {
-		if now.Sub(c.sent) >= d {
+		if c.sent.Before(before) {
 			c.sent = now
 			due = append(due, c)
 		}
