@@ -100,6 +100,17 @@ func TestReadDeadline(t *testing.T) {
 	})
 }
 
+// The end in our hands has deadlines, too.
+func TestPTYDeadline(t *testing.T) {
+	far, err := NewPTY()
+	require.NoError(t, err)
+	defer far.Close()
+	require.NoError(t, far.SetReadDeadline(time.Now().Add(30*time.Millisecond)))
+	got := took(func() { _, err = far.Read(make([]byte, 1)) })
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Less(t, got, 150*time.Millisecond)
+}
+
 func TestWriteDeadline(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		far, p := open(t, driver)

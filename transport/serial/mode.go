@@ -50,6 +50,12 @@ func (m Mode) check() (Mode, error) {
 	return m, nil
 }
 
+// WithDefaults fills in what zero means.
+func (m Mode) WithDefaults() Mode {
+	m, _ = m.check()
+	return m
+}
+
 // String is like "9600 8N1".
 func (m Mode) String() string {
 	m, err := m.check()

@@ -40,11 +40,9 @@ func NewPTY() (*PTY, error) {
 	return p, nil
 }
 
-// pollable makes sure that deadlines work, and that a pending Read does not hold a thread.
+// pollable gives the file anew, in the hands of the runtime's poller: the library has asked for its descriptor, which makes
+// a file block, so that deadlines do nothing and a pending Read holds a thread.
 func pollable(f *os.File) (*os.File, error) {
-	if f.SetDeadline(time.Time{}) == nil {
-		return f, nil
-	}
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
