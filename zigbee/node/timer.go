@@ -90,3 +90,13 @@ func (n *Node) Advance(now time.Time) {
 	}
 	n.now = now
 }
+
+// After calls f once, d from now, unless cancel is called before.
+func (n *Node) After(now time.Time, d time.Duration, f func(now time.Time)) (cancel func()) {
+	n.now = now
+	t := n.after(d, func() {
+		f(n.now)
+		n.persist()
+	})
+	return func() { n.stop(t) }
+}
