@@ -109,9 +109,18 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 			return nil, err
 		}
 	}
+	// Answers are waited for in the time of the clock, and of a hurried one some
+	// seconds more: the machine that computes them is in no hurry.
+	spare := time.Duration(0)
+	if c.Factor > 1 {
+		spare = time.Duration(5 * c.Factor * float64(time.Second))
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 30 * time.Second
+	}
 	if g.pool, err = session.NewPool(session.Config{
 		Keys: g.Keys, Title: gatewayTitle, Profiles: profile.Builtin(), Clock: c.Clock, Waker: c.Waker, Tap: g.lines.tap(c.Tap),
-		Timeout: c.Timeout, Viability: c.Viability, Idle: c.Idle, Log: c.Log,
+		Timeout: c.Timeout + spare, Viability: c.Viability, Idle: c.Idle, Log: c.Log,
 	}); err != nil {
 		return nil, err
 	}
@@ -122,7 +131,7 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	}
 	g.hubs = newRegistry(c.Hubs)
 	v, err := verbs.New(verbs.Config{
-		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock, KeyChanges: c.KeyChanges,
+		Pool: g.pool, Keys: g.Keys, Journal: rekey.Journal{Bucket: journal}, Library: c.Library, Clock: c.Clock, KeyChanges: c.KeyChanges, Patience: 10*time.Minute + spare,
 		HubState: g.hubs.hubState, DeviceState: g.hubs.deviceState, Event: g.event, Log: c.Log,
 	})
 	if err != nil {
