@@ -40,16 +40,19 @@ const Level = 5
 const (
 	levelMask    = 0x07
 	extendedBit  = 0x20
-	controlKnown = 0x3F // bits 6 and 7 are reserved, 6 became "verified frame counter" in R23
+	verifiedBit  = 0x40
+	controlKnown = 0x7F
 )
 
 // Aux is the auxiliary security header of NWK and APS frames (ZigBee specification, clause 4.5.1; published).
 //
 //	control(1) frameCounter(4) [source(8) if extended] [keySequence(1) if network key]
-//	control: 0-2 level (0 on the air, 5 in the computation), 3-4 key identifier, 5 extended nonce
+//	control: 0-2 level (0 on the air, 5 in the computation), 3-4 key identifier, 5 extended nonce, 6 verified counter
 type Aux struct {
 	KeyID    KeyID
 	Extended bool // the source EUI-64 is carried
+	// Verified says, since R23, that the sender's counter was verified by the trust centre (recalled). Older stacks leave it.
+	Verified bool
 	Counter  uint32
 	// Source is the sender of the frame. It enters the nonce whether carried or not: without Extended the receiver
 	// fills it in from the short address before opening.
@@ -74,6 +77,9 @@ func (a *Aux) control() byte {
 	c := byte(a.KeyID&3) << 3
 	if a.Extended {
 		c |= extendedBit
+	}
+	if a.Verified {
+		c |= verifiedBit
 	}
 	return c
 }
@@ -109,7 +115,7 @@ func (a *Aux) read(r *wire.Reader) {
 		r.Failf("security control %02X has reserved bits set", c)
 	}
 	a.KeyID = KeyID(c >> 3 & 3)
-	a.Extended = c&extendedBit != 0
+	a.Extended, a.Verified = c&extendedBit != 0, c&verifiedBit != 0
 	a.Counter = r.LE32()
 	if a.Extended {
 		a.Source = le.EUI64(r)

@@ -14,6 +14,7 @@ var auxCases = map[string]Aux{
 	"28785634120200020 0b05f150001": {KeyID: KeyIDNetwork, Extended: true, Counter: 0x12345678, Source: wire.MustEUI64("00-15-5F-B0-00-02-00-02"), KeySequence: 1},
 	"0001000000":                    {KeyID: KeyIDLink, Counter: 1},
 	"30010000000100010 0b05f1500":   {KeyID: KeyIDTransport, Extended: true, Counter: 1, Source: wire.MustEUI64("00-15-5F-B0-00-01-00-01")},
+	"4002000000":                    {KeyID: KeyIDLink, Counter: 2, Verified: true},
 	"18ffffffff":                    {KeyID: KeyIDLoad, Counter: 0xFFFFFFFF},
 	"08010000000 5":                 {KeyID: KeyIDNetwork, Counter: 1, KeySequence: 5},
 }
@@ -41,7 +42,7 @@ func TestAux(t *testing.T) {
 			require.ErrorIs(t, err, wire.ErrTruncated)
 		}
 	}
-	for _, bad := range []string{"0101000000", "c001000000"} {
+	for _, bad := range []string{"0101000000", "8001000000"} {
 		_, _, err := ParseAux(spaced(t, bad))
 		require.Error(t, err)
 	}

@@ -196,3 +196,22 @@ func FuzzExchange(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkExchange is a whole key establishment, both sides.
+func BenchmarkExchange(b *testing.B) {
+	for s, x := range traces(b) {
+		b.Run(s.String(), func(b *testing.B) {
+			cu, cv := x.config(b, s, x.U, x.V), x.config(b, s, x.V, x.U)
+			for b.Loop() {
+				u, m, err := NewInitiator(cu)
+				require.NoError(b, err)
+				v, err := NewResponder(cv)
+				require.NoError(b, err)
+				run(u, v, m, func(_ int, m KEMessage) KEMessage { return m })
+				if !u.Done() || !v.Done() {
+					b.Fatal("no key")
+				}
+			}
+		})
+	}
+}

@@ -51,8 +51,9 @@ func Judge(t testing.TB, frames [][]byte, keys ...string) (clean bool, complaint
 	require.NoError(t, err, "interop tests need tshark: apt-get install tshark")
 	out, err := exec.Command("bash", append([]string{script(t), Write(t, frames)}, keys...)...).CombinedOutput()
 	if err != nil {
-		exit, ok := err.(*exec.ExitError)
-		require.True(t, ok && exit.ExitCode() == 1, "tshark itself failed: %v\n%s", err, out)
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		require.Equal(t, 1, exit.ExitCode(), "tshark itself failed: %s", out)
 		return false, string(out)
 	}
 	require.Equal(t, "CLEAN", strings.TrimSpace(string(out)))

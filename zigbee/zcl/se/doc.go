@@ -3,7 +3,7 @@
 //
 // A command's comment shows its payload, with lengths in octets; what is in brackets may be missing. Each command has an
 // AppendBinary and a ParseX; [Parse] finds the right one for a [Key], which is cluster, direction and command identifier.
-// One file holds one cluster.
+// One file holds one cluster; general.go and others.go hold those of a command or two.
 //
 //	frame := zcl header, payload
 //	key := se.Key{Cluster: se.Metering, FromServer: h.FromServer, ID: h.Command}
