@@ -38,8 +38,13 @@ type mirror struct {
 	at       time.Time // of the last report
 }
 
-// Attach gives the host its node.
-func (h *MirrorHost) Attach(n *node.Node) { h.node = n }
+// Attach gives the host its node: the first, or another after a power cut, which has the mirrors as well.
+func (h *MirrorHost) Attach(n *node.Node) {
+	h.node = n
+	for _, m := range h.mirrors {
+		h.offer(m)
+	}
+}
 
 // Room tells whether another meter could have a mirror.
 func (h *MirrorHost) Room() bool { return len(h.mirrors) < h.most() }
@@ -89,6 +94,11 @@ func (h *MirrorHost) add(m *mirror) {
 	h.mirrors = append(h.mirrors, m)
 	m.spec = &node.Spec{ID: se.Metering, Server: true}
 	m.declare()
+	h.offer(m)
+}
+
+// offer puts a mirror on its endpoint, whose number is a good one.
+func (h *MirrorHost) offer(m *mirror) {
 	_ = h.node.AddEndpoint(&node.Endpoint{ID: m.endpoint, Device: se.DeviceMetering, Clusters: []*node.Cluster{
 		{Spec: m.spec, State: m},
 		{Spec: mirrorReports, State: &hosted{h, m}},

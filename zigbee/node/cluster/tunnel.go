@@ -110,6 +110,9 @@ type tunnel struct {
 // Cluster gives the server side, for an endpoint.
 func (s *TunnelServer) Cluster() *node.Cluster { return &node.Cluster{Spec: tunnelServer, State: s} }
 
+// Reset forgets all tunnels, as a power cut does.
+func (s *TunnelServer) Reset() { s.tunnels = nil }
+
 // Open is how many tunnels there are.
 func (s *TunnelServer) Open() int { return len(s.tunnels) }
 
@@ -302,8 +305,8 @@ type outlet struct {
 	last    []byte   // what was sent last, to send it again in a new tunnel
 }
 
-// Attach gives the client its node.
-func (c *TunnelClient) Attach(n *node.Node) { c.node = n }
+// Attach gives the client its node: the first, or another after a power cut, which knows no tunnels.
+func (c *TunnelClient) Attach(n *node.Node) { c.node, c.pipes = n, nil }
 
 // Cluster gives the client side, for an endpoint.
 func (c *TunnelClient) Cluster() *node.Cluster { return &node.Cluster{Spec: tunnelClient, State: c} }
