@@ -208,6 +208,38 @@ func TestLoadRun(t *testing.T) {
 	require.Len(t, names, 2*len(Reports)+1)
 	require.Contains(t, names, "R01-daily-outcome.csv")
 
+	in, err := FindInstallation(d.Portfolio, id(1).String())
+	require.NoError(t, err)
+	story, err := run.Tell(specs, in)
+	require.NoError(t, err)
+	require.Equal(t, "Migrated", story.State)
+	require.Len(t, story.Chapters, 11)
+	var text strings.Builder
+	require.NoError(t, story.Write(&text, 80))
+	for _, want := range []string{
+		"Home 00-DB-12-01-00-00-00-01, IOC, group AA with CGI, active\n",
+		"Monday 15 July 2019\n",
+		"  08:05:00  RP   Quiesced → ViabilityFailed: a device test failed\n                 GT01: The gas meter does not answer over the home area network.\n",
+		"remedy (SMSO): Check the gas meter's battery and radio;",
+		"by MA_x.zip#2\n",
+		"Now: Migrated, outcome Commissioned",
+	} {
+		require.Contains(t, text.String(), want)
+	}
+	for _, line := range strings.Split(text.String(), "\n")[4:] {
+		require.LessOrEqual(t, len([]rune(line)), 100, line)
+	}
+	for _, key := range []string{document.EUI{2, 1}.String(), strings.ToLower(id(1).String())} {
+		same, err := FindInstallation(d.Portfolio, key)
+		require.NoError(t, err)
+		require.Equal(t, in.ID, same.ID)
+	}
+	same, err := FindInstallation(d.Portfolio, "2012345678906")
+	require.NoError(t, err)
+	require.NotNil(t, same)
+	_, err = FindInstallation(d.Portfolio, "nowhere")
+	require.ErrorContains(t, err, `"nowhere"`)
+
 	write("audit.jsonl", bytes.Replace(audit.Bytes(), []byte("GT01"), []byte("GT02"), 1))
 	_, err = LoadRun(specs, dir, d.Portfolio)
 	require.ErrorIs(t, err, ErrTrail)
