@@ -49,19 +49,6 @@ func (k Kept[T]) field(id int8, tag axdr.Tag, access Rights, read func(*T, []byt
 	return a
 }
 
-// cell declares an attribute whose encoded value is a part of the state; nil reads as null-data.
-func (k Kept[T]) cell(id int8, tag axdr.Tag, access Rights, cell func(*T) *[]byte) Attr {
-	return k.field(id, tag, access, func(t *T, b []byte) []byte {
-		if v := *cell(t); len(v) > 0 {
-			return append(b, v...)
-		}
-		return axdr.AppendNull(b)
-	}, func(t *T, r *axdr.Reader) error {
-		*cell(t) = slices.Clone(r.Data())
-		return nil
-	})
-}
-
 // method declares a method that changes the state. do reads its argument from r; what it leaves there is type-unmatched.
 func (k Kept[T]) method(id int8, access Rights, do func(c *Call, t *T, r *axdr.Reader) error) Method {
 	return Method{ID: id, Access: executeForWriters(access), Do: func(c *Call, arg, dst []byte) ([]byte, error) {

@@ -90,6 +90,16 @@ func (l *Line) Push(now time.Time, p hdlc.Peer, apdu []byte) error {
 	return l.link.Notify(now, p, apdu)
 }
 
+// PushFrom sends an APDU nobody asked for to a client, on each of its connections with the device. It tells on how many.
+func (l *Line) PushFrom(now time.Time, d *Device, client uint16, apdu []byte) (sent int) {
+	for _, p := range l.link.Connections() {
+		if p.Client.Upper == client && at(l.cfg.Host, p.Server) == d && l.Push(now, p, apdu) == nil {
+			sent++
+		}
+	}
+	return sent
+}
+
 func (l *Line) drain(now time.Time) {
 	for {
 		e, ok := l.link.Next()

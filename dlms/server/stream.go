@@ -122,6 +122,16 @@ func (s *Stream) Push(_ time.Time, server, client uint16, apdu []byte) {
 	s.end(mark)
 }
 
+// PushFrom sends an APDU nobody asked for to a client, if it has an association with the device over the stream. It
+// tells how often it was sent: once or not at all.
+func (s *Stream) PushFrom(now time.Time, d *Device, client uint16, apdu []byte) int {
+	if d.association(Peer{Link: s.cfg.Link, Client: client}) == nil {
+		return 0
+	}
+	s.Push(now, d.sap(), client, apdu)
+	return 1
+}
+
 func (s *Stream) drain(now time.Time) {
 	for {
 		h, request, ok := s.dec.Next()
