@@ -25,6 +25,7 @@ import (
 	"smets1/firmware"
 	"smets1/internal/clock"
 	"smets1/internal/wire"
+	"smets1/transport/radio"
 )
 
 // Options say how a fleet runs.
@@ -44,8 +45,13 @@ type Options struct {
 	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
 	// link named HOME.tty. Empty means that those homes have none.
 	PTYDir string
+	// HAN is what lies between hub and meters: HANRadio or HANMemory. Empty means what the manifest says.
+	HAN string
 	// HANLoss loses so many frames in a million between hub and meters.
 	HANLoss int
+	// RadioTap, if not nil, sees every frame on the air of the homes that have one, with their own times. It is called by
+	// several goroutines, and must not keep the PSDU.
+	RadioTap func(home string, f radio.Frame)
 	// Tap, if not nil, sees each piece of bytes between a client and a hub: toHub
 	// tells the direction. It is called by several goroutines, and must not keep b.
 	Tap func(home string, toHub bool, b []byte)
@@ -133,6 +139,12 @@ func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
 			}
 		}
 		f.models[name] = t
+	}
+	if f.opt.HAN == "" {
+		f.opt.HAN = m.HAN
+	}
+	if !hanWord(f.opt.HAN) {
+		return nil, fmt.Errorf("fleet: %q is no home area network: %s or %s", f.opt.HAN, HANMemory, HANRadio)
 	}
 	n := o.Shards
 	if n <= 0 {
@@ -348,6 +360,9 @@ func (f *Fleet) PowerCut(name, device string, d time.Duration) error {
 		return fmt.Errorf("fleet: home %s has no device %q: hub, esme or gsme", name, device)
 	}
 	u.PowerCut(now.Add(d))
+	if h.radio != nil {
+		h.radio.PowerCut(now, u.EUI, now.Add(d))
+	}
 	h.flush(u)
 	h.settle(now)
 	return nil

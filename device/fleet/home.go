@@ -8,6 +8,7 @@ import (
 	"smets1/device/core"
 	"smets1/device/esme"
 	"smets1/device/gsme"
+	"smets1/device/han"
 	"smets1/device/hub"
 	"smets1/device/ihd"
 	"smets1/device/meter"
@@ -25,6 +26,7 @@ type home struct {
 	esme    *esme.Meter
 	gsme    *gsme.Meter // nil without gas
 	display *ihd.Display
+	radio   *han.Radio // nil with a HAN in memory
 	conns   []*conn
 
 	// Of the shard, under its lock.
@@ -63,26 +65,29 @@ func (f *Fleet) newHome(i int) (*home, error) {
 	}
 	h.hub = hub.New(m.birth(&s, roleHub), hub.Config{Members: members, NoWAN: s.has(FaultNoWAN)},
 		f.models[s.profile.Name].hub, s.deviceFaults(roleHub))
-	han := hub.NewMemory(hub.MemoryConfig{
-		Latency: s.profile.HAN.Latency, Loss: f.opt.HANLoss,
-		Rand: rand.New(rand.NewPCG(m.Seed, uint64(s.id))),
-	}, h.hub)
-	h.hub.Attach(han)
-
 	common := meter.Config{Use: l.importing, Installed: l.installed, First: l.first[0], Balance: l.balance[0], Price: 17_500, Standing: 24_000}
 	h.esme = esme.New(m.birth(&s, roleESME), esme.Config{Config: common, Export: l.exporting},
 		f.models[s.set.esmeFrom.Name].esme, s.deviceFaults(roleESME))
-	han.Join(h.esme.EUI, node{h, &h.esme.Unit})
 	if s.gas {
 		c := meter.Config{Use: l.gas, Installed: l.installed, First: l.first[2], Balance: l.balance[1], Price: 4_200, Standing: 26_000}
 		h.gsme = gsme.New(m.birth(&s, roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
-		han.Join(h.gsme.EUI, node{h, &h.gsme.Unit})
 	}
 	for _, u := range h.units() {
 		if err := u.Restore(now, f.nv); err != nil {
 			return nil, err
 		}
 	}
+	if f.opt.HAN == HANRadio {
+		return h, h.onAir(now, &s)
+	}
+	memory := hub.NewMemory(hub.MemoryConfig{
+		Latency: s.profile.HAN.Latency, Loss: f.opt.HANLoss,
+		Rand: rand.New(rand.NewPCG(m.Seed, uint64(s.id))),
+	}, h.hub)
+	for _, u := range h.units()[1:] {
+		memory.Join(u.EUI, node{h, u})
+	}
+	h.hub.Attach(memory)
 	return h, nil
 }
 

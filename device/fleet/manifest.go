@@ -36,6 +36,7 @@ type Manifest struct {
 	Start    string   `yaml:"start"`    // RFC 3339, where the virtual clock begins
 	Profiles string   `yaml:"profiles"` // folder of profiles, from the manifest's; empty: the built-in ones
 	Total    int      `yaml:"total"`    // homes of the cohorts that have a share; 0 if none has
+	HAN      string   `yaml:"han"`      // radio or memory: between hub and meters; absent: memory
 	Homes    []Home   `yaml:"homes"`    // homes listed by name
 	Cohorts  []Cohort `yaml:"cohorts"`
 
@@ -170,6 +171,9 @@ func (m *Manifest) validate(d *located.Doc) {
 		d.Problemf("start", "the year %d is outside 2012…2090", y)
 	}
 	m.start = m.start.UTC()
+	if !hanWord(m.HAN) {
+		d.Problemf("han", "%q is not one of %s, %s", m.HAN, HANMemory, HANRadio)
+	}
 	if len(m.Homes) == 0 && len(m.Cohorts) == 0 {
 		d.Problemf("cohorts", "no home at all; list homes, cohorts or both")
 	}

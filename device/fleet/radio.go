@@ -1,0 +1,132 @@
+package fleet
+
+import (
+	"fmt"
+	"time"
+
+	"smets1/device/core"
+	"smets1/device/han"
+	"smets1/device/meter"
+	"smets1/device/profile"
+	"smets1/internal/wire"
+	"smets1/transport/radio"
+	"smets1/zigbee/node/cluster"
+	"smets1/zigbee/security"
+	"smets1/zigbee/zcl/se"
+)
+
+// What a home area network is made of.
+const (
+	HANMemory = "memory" // frames arrive after a latency
+	HANRadio  = "radio"  // they go through ZigBee tunnels over an air
+)
+
+func hanWord(s string) bool { return s == "" || s == HANMemory || s == HANRadio }
+
+// onAir gives the home a network on the air.
+func (h *home) onAir(now time.Time, s *spec) error {
+	f := h.fleet
+	m := f.manifest
+	c := han.Config{
+		Hub: h.hub.EUI, Seed: m.Seed ^ uint64(s.id)<<20, Loss: f.opt.HANLoss, Basic: basicOf(&h.hub.Unit, h.hub.Serial),
+		Secret:   func(e wire.EUI64, what string, n int) []byte { return m.secret(e, "zigbee "+what, n) },
+		HubClock: func(now time.Time) time.Time { return h.hub.Clock().Now(now) },
+		Load:     func(e wire.EUI64) ([]byte, error) { return f.nv.Load(radioKey(e)) },
+		Save:     func(e wire.EUI64, state []byte) error { return f.nv.Save(radioKey(e), state) },
+		Devices: []han.Device{{
+			EUI: h.esme.EUI, Kind: han.Electricity, Node: node{h, &h.esme.Unit}, Silent: h.esme.Silent(),
+			Basic: basicOf(&h.esme.Unit, h.esme.Serial), Meter: electricity(h),
+		}},
+	}
+	if h.gsme != nil {
+		c.Devices = append(c.Devices, han.Device{
+			EUI: h.gsme.EUI, Kind: han.Gas, Node: node{h, &h.gsme.Unit}, Silent: h.gsme.Silent(),
+			Basic: basicOf(&h.gsme.Unit, h.gsme.Serial), Meter: meterOf(&h.gsme.Meter),
+		})
+	}
+	if h.display != nil {
+		d := h.display
+		b := basicOn(d.Make, d.Serial, func(time.Time) string { return d.Firmware })
+		b.Mains = true
+		c.Devices = append(c.Devices, han.Device{EUI: d.EUI, Kind: han.Display, Basic: b})
+	}
+	if f.opt.RadioTap != nil {
+		c.Tap = func(x radio.Frame) { f.opt.RadioTap(h.name, x) }
+	}
+	r, err := han.New(now, c, h.hub)
+	if err != nil {
+		return fmt.Errorf("fleet: home %s: %w", h.name, err)
+	}
+	h.radio = r
+	h.hub.Attach(r)
+	return nil
+}
+
+// radioKey is where the state of a device's node is kept.
+func radioKey(e wire.EUI64) string { return e.String() + ".zigbee" }
+
+func basicOn(d *profile.Device, serial string, software func(time.Time) string) cluster.Basic {
+	return cluster.Basic{Manufacturer: d.Manufacturer, Model: d.Model, Date: "20" + serial[1:3] + "0101", Hardware: uint8(d.Hardware), Software: software}
+}
+
+func basicOf(u *core.Unit, serial string) cluster.Basic {
+	b := basicOn(u.Make, serial, func(time.Time) string { return u.Image().Running() })
+	b.Mains = u.Kind != kinds[roleGSME]
+	return b
+}
+
+// meterOf is what a meter tells on the air: the very values that DLMS gives.
+func meterOf(m *meter.Meter) han.Meter {
+	return han.Meter{
+		Reading: m.Reading, MPxN: m.MPxN, Serial: m.Serial,
+		Interval: func(end time.Time) int64 { return m.Reading(end) - m.Reading(end.Add(-30*time.Minute)) },
+		Supply: func() se.SupplyStatus {
+			switch m.Supply().State() {
+			case meter.Enabled:
+				return se.SupplyOn
+			case meter.Armed:
+				return se.SupplyOffArmed
+			default:
+				return se.SupplyOff
+			}
+		},
+	}
+}
+
+func electricity(h *home) han.Meter {
+	m := meterOf(&h.esme.Meter)
+	m.Power = h.esme.Rate
+	return m
+}
+
+// Shown is what the display of a home with a HAN on the air shows; false if the home has no such display.
+func (f *Fleet) Shown(name string) (han.Shown, bool) {
+	h, err := f.byName(name)
+	if err != nil {
+		return han.Shown{}, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.radio == nil {
+		return han.Shown{}, false
+	}
+	now := f.clock.Now()
+	h.advance(now)
+	h.settle(now)
+	return h.radio.Shown()
+}
+
+// RadioKeys gives the keys of the air of a home, for the key file beside a capture; none with a HAN in memory. They are
+// the keys of a simulated home, and open nothing else.
+func (f *Fleet) RadioKeys(name string) ([]security.Key, error) {
+	h, err := f.byName(name)
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.radio == nil {
+		return nil, nil
+	}
+	return h.radio.Keys(), nil
+}
