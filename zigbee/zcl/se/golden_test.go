@@ -270,7 +270,7 @@ func readPcap(t testing.TB, name string) (frames [][]byte) {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	require.NoError(t, err)
-	require.EqualValues(t, 0xA1B2C3D4, binary.LittleEndian.Uint32(b))
+	require.Equal(t, uint32(0xA1B2C3D4), binary.LittleEndian.Uint32(b))
 	require.EqualValues(t, 195, binary.LittleEndian.Uint32(b[20:]))
 	for b = b[24:]; len(b) > 0; {
 		n := int(binary.LittleEndian.Uint32(b[8:]))
