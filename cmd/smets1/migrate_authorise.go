@@ -106,7 +106,7 @@ func (a *migrateAuthorise) rows(c *cobra.Command) error {
 				CriticalCert: document.Serial(a.critical), NonCriticalCert: document.Serial(a.general), ElectricityOnlyPermitted: a.electricityOnly})
 		}
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%d meters from %s to %s; counts as received %s, answered by %s\n", len(rows), a.earliest, a.latest,
+	fmt.Fprintf(c.OutOrStdout(), "%d meters from %s to %s; counts as received %s, answered by %s\n", len(rows), a.earliest.Date, a.latest.Date,
 		cal.Received(name.Stamp).Format("Monday 2 January 15:04 MST"), cal.ResponseDue(name.Stamp).Format("Monday 2 January 15:04 MST"))
 	switch a.form {
 	case "csv":

@@ -241,7 +241,16 @@ func (p *migratePlan) tell(out io.Writer, specs *document.Specs, s *plan.Schedul
 		fmt.Fprintf(t, "%s ACTIVE\tDORMANT\tOF\t", x)
 	}
 	fmt.Fprintln(t)
+	last := p.from.Date
+	for _, x := range s.Placements {
+		if x.Day.After(last) {
+			last = x.Day
+		}
+	}
 	for _, w := range slices.SortedFunc(maps.Keys(weeks), document.Date.Compare) {
+		if w.After(last) {
+			break // nothing is planned from here on
+		}
 		fmt.Fprintf(t, "%s\t", w)
 		for _, x := range s1sps {
 			l := weeks[w][x]

@@ -13,6 +13,8 @@
 // be loaded either.
 package lifecycle
 
+//go:generate go run ./internal/flow ../../docs/process-flow.md
+
 import (
 	"fmt"
 )

@@ -199,9 +199,16 @@ func (v *view) codes(d Data) {
 		if f.Code.Provenance == document.Ours {
 			class = "ours"
 		}
-		v.Codes = append(v.Codes, bar{Label: f.Code.Code, Value: fmt.Sprintf("%d in %d homes", f.Count, f.Homes), Note: f.Code.Sentence + " " + f.Code.Remedy,
+		v.Codes = append(v.Codes, bar{Label: f.Code.Code, Value: fmt.Sprintf("%d in %s", f.Count, homes(f.Homes)), Note: f.Code.Sentence + " " + f.Code.Remedy,
 			Segments: []segment{{class, fmt.Sprintf("%s: %d", f.Code.Code, f.Count), 0, 100 * float64(f.Count) / float64(most)}}})
 	}
+}
+
+func homes(n int) string {
+	if n == 1 {
+		return "1 home"
+	}
+	return strconv.Itoa(n) + " homes"
 }
 
 // weeklyFrom is the number of days from which the capacity chart shows weeks.
