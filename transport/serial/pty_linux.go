@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/creack/pty"
@@ -18,6 +19,9 @@ type PTY struct {
 	// The slave stays open, or reading from the master would fail whenever nobody has the port open.
 	slave *os.File
 	path  string
+
+	once   sync.Once
+	closed error // what Close gives
 }
 
 var _ io.ReadWriteCloser = (*PTY)(nil)
@@ -79,10 +83,14 @@ func (p *PTY) SetWriteDeadline(t time.Time) error {
 	return p.wrap("set deadline", p.master.SetWriteDeadline(t))
 }
 
-// Close unplugs the far end.
+// Close unplugs the far end. It may be called again, and from several goroutines: whoever reads here closes too when
+// its Read ends.
 func (p *PTY) Close() error {
-	err := p.master.Close()
-	return p.wrap("close", errors.Join(err, p.slave.Close()))
+	p.once.Do(func() {
+		err := p.master.Close()
+		p.closed = p.wrap("close", errors.Join(err, p.slave.Close()))
+	})
+	return p.closed
 }
 
 func (p *PTY) wrap(op string, err error) error {

@@ -14,5 +14,5 @@
 // its buffers have grown.
 //
 // Source: the Spinel draft (draft-rquattle-spinel-unified) and OpenThread's radio co-processor (published); what the
-// raw stream carries was tried against zigbee-on-host 0.2.4, not against a dongle.
+// raw stream carries is recalled and compared with our own bytes only: neither a host stack nor a dongle has been tried.
 package spinel
