@@ -116,6 +116,11 @@ func (p *nativePort) Close() error {
 	if p.closed.Swap(true) {
 		return p.wrap("close", os.ErrClosed)
 	}
+	// The line may stay open elsewhere, a pty's at its far end; then it would keep being refused to the next who opens it,
+	// save to root.
+	if c, err := p.f.SyscallConn(); err == nil {
+		_ = c.Control(func(fd uintptr) { _ = unix.IoctlSetInt(int(fd), unix.TIOCNXCL, 0) })
+	}
 	if err := p.f.Close(); err != nil {
 		return &Error{Op: "close", Port: p.name, Err: err}
 	}
