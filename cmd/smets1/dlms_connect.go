@@ -19,6 +19,7 @@ import (
 	"smets1/dlms/cosem"
 	"smets1/dlms/hdlc"
 	"smets1/dlms/wrapper"
+	"smets1/gateway/session"
 	"smets1/internal/clock"
 	"smets1/internal/wire"
 	"smets1/transport/capture"
@@ -344,12 +345,21 @@ func openLine(ctx context.Context, target string, p *dlmsProfile, pcap *capture.
 		if err != nil {
 			return nil, dlmsError{err, exitNoConnect}
 		}
+		port = pcap.NewLine(target).TapPort(port)
+		if at.SignOn {
+			r, err := session.SignOn(ctx, port, at)
+			if err != nil {
+				_ = port.Close()
+				return nil, dlmsError{err, exitNoConnect}
+			}
+			at.Mode = session.ModeOf(r.Format)
+		}
 		baud := at.Mode.Baud
 		if baud == 0 {
 			baud = 9600
 		}
 		cfg.ByteTime = time.Duration(at.Mode.BitsPerByte()) * time.Second / time.Duration(baud)
-		return &dlmsLine{hdlc: client.NewHDLC(pcap.NewLine(target).TapPort(port), cfg, clock.Real())}, nil
+		return &dlmsLine{hdlc: client.NewHDLC(port, cfg, clock.Real())}, nil
 	}
 	return nil, usageError{fmt.Errorf("target %.80q: want tcp://HOST:PORT, udp://HOST:PORT, tcp+hdlc://HOST:PORT or serial:///dev/…?baud=9600", target)}
 }

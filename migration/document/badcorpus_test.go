@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
 
 	"smets1/migration/document/aezip"
 	"smets1/migration/document/pki"
@@ -137,6 +138,22 @@ func goodTables(t testing.TB, w *world) map[string]grid {
 	keep("MAR", func(b *bytes.Buffer) error {
 		return WriteResponse(b, w.specs, []ResponseRow{{1, rows[0].DeviceID, Accepted, "", "", Date{2019, 4, 10}}, {2, EUI{}, Rejected, "XMA05", "Bad cell.", Date{}}})
 	})
+	keep("DC", func(b *bytes.Buffer) error { return WriteDemand(b, w.specs, someDemand()) })
+	keep("DR", func(b *bytes.Buffer) error { return WriteDemandResponse(b, w.specs, someResponse()) })
+	keep("CAPACITY", func(b *bytes.Buffer) error {
+		return WriteCapacity(b, w.specs, []Constraint{{Kind: LimitDCC, From: monday, To: monday.AddDays(90), Days: EveryDay, Limit: 3000, PerInstallation: 1},
+			{Kind: LimitSMS, S1SP: "SECURE", From: monday, Days: WorkingDay, Limit: 900, PerInstallation: 2}})
+	})
+	keep("SCHEDULE", func(b *bytes.Buffer) error {
+		return WriteSchedule(b, w.specs, []Placement{
+			{Installation: w.portfolio.Installations[0].ID, GroupID: "AA", S1SP: "CGI", Status: Active, Day: Date{2019, 7, 15}, Attempt: 1},
+			{Installation: w.portfolio.Installations[1].ID, GroupID: "AA", S1SP: "CGI", Status: Dormant, Day: Date{2019, 7, 29}, Firmware: Date{2019, 7, 22}, Attempt: 2}})
+	})
+	keep("RELEASES", func(b *bytes.Buffer) error {
+		b.WriteString("DeviceType,Manufacturer,Model,Firmware,SHA256\n" +
+			"ESME,Elster,AS300P,20.11," + strings.Repeat("ab", 32) + "\nGSME,Elster,BK-G4,11.05," + strings.Repeat("cd", 32) + "\n")
+		return nil
+	})
 	return out
 }
 
@@ -144,6 +161,8 @@ func goodTables(t testing.TB, w *world) map[string]grid {
 var tableNames = map[string]string{
 	"MA": strings.TrimSuffix(maName, ".zip") + ".csv", "EPCL": "epcl.csv", "PORTFOLIO": "portfolio.csv", "REGISTRATIONS": "registrations.csv",
 	"CERTIFICATES": "certificates.csv", "MAR": "MAR_CGI_70-B3-D5-1F-30-00-A0-08_20190407_182503.csv",
+	"DC": "DC_AAA123_70-B3-D5-1F-30-00-A0-08_CGI_20190121.csv", "DR": "DR_AAA123_70-B3-D5-1F-30-00-A0-08_CGI_20190121.csv",
+	"CAPACITY": "capacity.csv", "SCHEDULE": "schedule.csv", "RELEASES": "releases.csv",
 	"DMFW": "DMFW_CGI_70-B3-D5-1F-30-00-A0-08_20190407_182503.csv", "DMMS": "DMMS_CGI_70-B3-D5-1F-30-00-A0-08_20190407_182503.csv",
 }
 
@@ -188,6 +207,45 @@ func readBad(t testing.TB, w *world, document string, files map[string][]byte) (
 		}
 		a, ps := ar.Read(ma, pw)
 		return ps, rows(a)
+	case "MA-FORM":
+		name, b := only()
+		n, err := ParseName(name)
+		require.NoError(t, err)
+		a, ps := ar.ReadPlain(n, b)
+		return ps, rows(a)
+	case "MAPASSWORD":
+		name, b := only()
+		p, ps := SealedPassword{Recipient: w.rp.EUI, Key: w.rp.AgreementKey()}.DecodePassword(w.specs, name, b)
+		return fileWide(ps), len(p.Filename)
+	case "DC", "DC-TEMPLATE":
+		name, b := only()
+		d, ps := ReadDemand(w.specs, Period{}, name, bytes.NewReader(b))
+		if d == nil {
+			return ps, 0
+		}
+		return ps, len(d.Rows)
+	case "DR":
+		name, b := only()
+		d, ps := ReadDemandResponse(w.specs, Period{}, name, bytes.NewReader(b))
+		if d == nil {
+			return ps, 0
+		}
+		return ps, len(d.Rows)
+	case "CAPACITY":
+		name, b := only()
+		r, ps := ReadCapacity(w.specs, name, bytes.NewReader(b))
+		return ps, len(r)
+	case "SCHEDULE":
+		name, b := only()
+		r, ps := ReadSchedule(w.specs, name, bytes.NewReader(b))
+		return ps, len(r)
+	case "RELEASES":
+		name, b := only()
+		r, ps := ReadReleases(w.specs, name, bytes.NewReader(b))
+		if r == nil {
+			return ps, 0
+		}
+		return ps, len(r.byModel)
 	case "EPCL":
 		name, b := only()
 		l, ps := ReadEPCL(w.specs, name, bytes.NewReader(b))
@@ -269,9 +327,10 @@ func tableCases(t testing.TB, w *world) []badCase {
 	for document, codes := range map[string][2]string{
 		"MA": {"XMA04", "XMA02"}, "EPCL": {"XDF01", "XDF02"}, "PORTFOLIO": {"XDF01", "XDF02"}, "REGISTRATIONS": {"XDF01", "XDF02"},
 		"CERTIFICATES": {"XDF01", "XDF02"}, "MAR": {"XDF01", "XDF02"}, "DMFW": {"XDF01", "XDF02"}, "DMMS": {"XDF01", "XDF02"},
+		"DC": {"XDM03", "XDM02"}, "DR": {"XDM03", "XDM02"}, "CAPACITY": {"XDF01", "XDF02"}, "SCHEDULE": {"XDF01", "XDF02"}, "RELEASES": {"XDF01", "XDF02"},
 	} {
 		g := good[document]
-		row := map[string]string{"MA": "XMA05"}[document]
+		row := map[string]string{"MA": "XMA05", "DC": "XDM04", "DR": "XDM04"}[document]
 		if row == "" {
 			row = "XDF03"
 		}
@@ -376,6 +435,48 @@ func tableCases(t testing.TB, w *world) []badCase {
 	cell("DMMS", "date", 2, "PlannedMigrationDate", "1 June 2019", "XDF03")
 	d = good["DMMS"]
 	raw("DMMS", "twice", d.set(t, 3, "DeviceID", d.get(2, "DeviceID")).bytes(t), 3, expectation{3, "DeviceID", "XDF04"})
+	for _, d := range []string{"DC", "DR"} {
+		g := good[d]
+		cell(d, "date-form", 4, "Date", "21/01/2019", "XDM04")
+		cell(d, "other-day", 4, "Date", "2019-01-24", "XDM05")
+		cell(d, "day-of-week", 3, "DayOfWeek", "Monday", "XDM05")
+		cell(d, "day-of-week-spelling", 3, "DayOfWeek", "Tue", "XDM04")
+		cell(d, "s1sp", 2, "S1SP", "SECURE", "XDM05")
+		cell(d, "supplier", 2, "SupplierUserID", "70-B3-D5-1F-30-00-A0-09", "XDM05")
+		cell(d, "record-number", 5, "RecordNo", "9", "XDM04")
+		cell(d, "negative", 2, "CommittedActive", "-5", "XDM04")
+		cell(d, "fraction", 2, "CommittedActive", "10.5", "XDM04")
+		cell(d, "too-many", 2, "CommittedActive", "100001", "XDM04")
+		cell(d, "exponent", 2, "CommittedActive", "1E3", "XDM04")
+		cell(d, "no-number", 2, "CommittedActive", "", "XDM04")
+		raw(d, "days-missing", g[:28].bytes(t), 0, expectation{0, "", "XDM06"})
+		extra := append(slices.Clone(g), slices.Clone(g[28]))
+		extra[29][0] = "29"
+		raw(d, "day-too-many", extra.bytes(t), 28, expectation{30, "RecordNo", "XDM05"})
+		tuesday := strings.Replace(tableNames[d], "0121", "0122", 1)
+		out = append(out, badCase{d, "not-a-monday", map[string][]byte{tuesday: g.bytes(t)}, tuesday, []expectation{{0, "", "XDM06"}}, 0})
+		wrong := strings.Replace(tableNames[d], d+"_", "DX_", 1)
+		out = append(out, badCase{d, "name", map[string][]byte{wrong: g.bytes(t)}, wrong, []expectation{{0, "", "XDM01"}}, 0})
+	}
+	cell("DC", "more-prepay-than-all", 2, "CommittedPrepay", "101", "XDM05")
+	raw("DR", "parts-do-not-add-up", good["DR"].set(t, 2, "FlatPart", "90").bytes(t), total["DR"]-1, expectation{2, "AllocatedActive", "XDM05"})
+	raw("DR", "more-than-committed", good["DR"].set(t, 2, "CommittedActive", "100").bytes(t), total["DR"]-1, expectation{2, "AllocatedActive", "XDM05"})
+	raw("DR", "more-than-capacity", good["DR"].set(t, 2, "CapacityOfDay", "149").bytes(t), total["DR"]-1, expectation{2, "AllocatedActive", "XDM05"})
+	cell("DR", "reason", 2, "Reason", "Because", "XDM04")
+	cell("CAPACITY", "constraint", 2, "Constraint", "Weather", "XDF03")
+	cell("CAPACITY", "backwards", 2, "ValidTo", "2018-01-01", "XDF05")
+	cell("CAPACITY", "days", 2, "Days", "Sundays", "XDF03")
+	cell("CAPACITY", "limit", 2, "Limit", "many", "XDF03")
+	cell("CAPACITY", "no-use-of-limit", 2, "PerInstallation", "0", "XDF03")
+	raw("CAPACITY", "share-without-s1sp", good["CAPACITY"].set(t, 2, "Constraint", "DormantShare").bytes(t), total["CAPACITY"]-1, expectation{2, "S1SP", "XDF05"})
+	sch := good["SCHEDULE"]
+	raw("SCHEDULE", "twice", sch.set(t, 3, "InstallationID", sch.get(2, "InstallationID")).bytes(t), 1, expectation{3, "InstallationID", "XDF04"})
+	raw("SCHEDULE", "no-day-no-code", good["SCHEDULE"].set(t, 2, "PlannedDate", "").bytes(t), total["SCHEDULE"]-1, expectation{2, "Code", "XDF05"})
+	cell("SCHEDULE", "day-and-code", 2, "Code", "XPL01", "XDF05")
+	cell("SCHEDULE", "upgrade-too-late", 3, "FirmwareDate", "2019-07-29", "XDF05")
+	cell("SCHEDULE", "status", 2, "Status", "Asleep", "XDF03")
+	cell("RELEASES", "digest", 2, "SHA256", "abc", "XDF03")
+	cell("RELEASES", "type", 2, "DeviceType", "CAR", "XDF03")
 	out = append(out, badCase{"DMMS", "name", map[string][]byte{tableNames["DMFW"]: d.bytes(t)}, tableNames["DMFW"], []expectation{{0, "", "XDF06"}}, 0})
 	return out
 }
@@ -472,6 +573,107 @@ func twoEntries(t testing.TB, z []byte, name string) []byte {
 	return b.Bytes()
 }
 
+// passwordCases are the faults of a password file that is encrypted to its recipient.
+func passwordCases(t testing.TB, w *world) []badCase {
+	name, err := ParseName(maName)
+	require.NoError(t, err)
+	_, good, err := SealAuthorisation(w.specs, name, goodTables(t, w)["MA"].bytes(t), SealedPassword{Recipient: w.rp.EUI, To: w.rp.AgreementKey().PublicKey(), Random: newRand(9)}, w.now, newRand(6))
+	require.NoError(t, err)
+	g := parseGrid(t, good)
+	var out []badCase
+	add := func(what string, b []byte, want expectation) {
+		out = append(out, badCase{"MAPASSWORD", what, map[string][]byte{mapName: b}, mapName, []expectation{want}, 0})
+	}
+	plain, err := PlainPassword{}.EncodePassword(w.specs, PasswordFile{Filename: maName, Password: NewSecret([]byte("abcdefghijklmnopqrstuvwx"))})
+	require.NoError(t, err)
+	flip := func(column string) []byte {
+		v := []byte(g.get(2, column))
+		if v[len(v)-1] == '0' {
+			v[len(v)-1] = '1'
+		} else {
+			v[len(v)-1] = '0'
+		}
+		return g.set(t, 2, column, string(v)).bytes(t)
+	}
+	add("plain", plain, expectation{0, "", "XMA03"})
+	add("empty", nil, expectation{0, "", "XMA03"})
+	add("no-record", g[:1].bytes(t), expectation{0, "", "XMA03"})
+	add("other-recipient", g.set(t, 2, "RecipientEUI", "70-B3-D5-1F-30-00-A0-09").bytes(t), expectation{2, "RecipientEUI", "XMA03"})
+	add("other-authorisation", g.set(t, 2, "Filename", strings.Replace(maName, "182503", "182504", 1)).bytes(t), expectation{2, "Ciphertext", "XMA03"})
+	add("other-digest", g.set(t, 2, "SHA256", strings.Repeat("AB", 32)).bytes(t), expectation{2, "Ciphertext", "XMA03"})
+	add("changed", flip("Ciphertext"), expectation{2, "Ciphertext", "XMA03"})
+	add("tag-changed", flip("Tag"), expectation{2, "Ciphertext", "XMA03"})
+	add("nonce-short", g.set(t, 2, "Nonce", "AB").bytes(t), expectation{2, "Nonce", "XMA03"})
+	add("not-a-point", g.set(t, 2, "EphemeralPublicKey", "04"+strings.Repeat("00", 64)).bytes(t), expectation{2, "Ciphertext", "XMA03"})
+	add("ciphertext-odd", g.set(t, 2, "Ciphertext", "ABC").bytes(t), expectation{2, "Ciphertext", "XMA03"})
+	return out
+}
+
+// formCases are the faults of workbooks: the demand template and the Excel form of the authorisation. They are named by the row of
+// the sheet and the heading of its column.
+func formCases(t testing.TB, w *world) []badCase {
+	var out []badCase
+	dc := someDemand().Name.With(KindDC, "xlsx").String()
+	ma := strings.TrimSuffix(maName, ".zip") + ".xlsx"
+	rows, ps := (&AuthorisationReader{Specs: w.specs}).ReadPlain(Name{Kind: KindMA, Stamp: Date{2019, 4, 7}.Time()}, goodTables(t, w)["MA"].bytes(t))
+	require.Empty(t, ps)
+	write := map[string]func(*bytes.Buffer) error{
+		"DC-TEMPLATE": func(b *bytes.Buffer) error { return WriteDemandTemplate(b, w.specs, someDemand()) },
+		"MA-FORM":     func(b *bytes.Buffer) error { return WriteAuthorisationForm(b, w.specs, rows.Name, rows.Rows, 3) },
+	}
+	file := map[string]string{"DC-TEMPLATE": dc, "MA-FORM": ma}
+	change := func(document, what string, good int, do func(*excelize.File) error, want ...expectation) {
+		var b bytes.Buffer
+		require.NoError(t, write[document](&b))
+		x, err := excelize.OpenReader(&b)
+		require.NoError(t, err)
+		require.NoError(t, do(x), what)
+		b.Reset()
+		require.NoError(t, x.Write(&b))
+		require.NoError(t, x.Close())
+		out = append(out, badCase{document, what, map[string][]byte{file[document]: b.Bytes()}, file[document], want, good})
+	}
+	set := func(sheet, cell string, v any) func(*excelize.File) error {
+		return func(x *excelize.File) error { return x.SetCellValue(sheet, cell, v) }
+	}
+	demand := func(what, cell string, v any, good int, want ...expectation) {
+		change("DC-TEMPLATE", what, good, set("Demand", cell, v), want...)
+	}
+	demand("text-for-a-number", "F6", "ten", 27, expectation{6, "CommittedActive", "XDM04"})
+	demand("fraction", "F6", 10.5, 27, expectation{6, "CommittedActive", "XDM04"})
+	demand("negative", "F7", -3, 27, expectation{7, "CommittedActive", "XDM04"})
+	demand("prepay-above-all", "G6", 1000, 27, expectation{6, "CommittedPrepay", "XDM05"})
+	demand("figure-missing", "F9", nil, 27, expectation{9, "CommittedActive", "XDM04"})
+	demand("locked-date-changed", "D6", "2019-01-28", 27, expectation{6, "Date", "XDM05"})
+	demand("heading-changed", "F5", "Homes", 0, expectation{0, "", "XDM03"})
+	demand("line-break", "H6", "one\ntwo", 27, expectation{6, "Comment", "XDM04"})
+	demand("beside-the-table", "J8", "see here", 0, expectation{0, "", "XDM08"})
+	demand("below-the-total", "A36", "my notes", 0, expectation{0, "", "XDM08"})
+	demand("total-is-a-number", "F34", 3178, 0, expectation{0, "CommittedActive", "XDM08"})
+	change("DC-TEMPLATE", "formula-in-a-cell", 0, func(x *excelize.File) error { return x.SetCellFormula("Demand", "F6", "1+1") }, expectation{0, "CommittedActive", "XDM08"})
+	change("DC-TEMPLATE", "total-sums-less", 0, func(x *excelize.File) error { return x.SetCellFormula("Demand", "F34", "SUM(F6:F32)") }, expectation{0, "CommittedActive", "XDM08"})
+	change("DC-TEMPLATE", "total-removed", 0, func(x *excelize.File) error { return x.RemoveRow("Demand", 34) }, expectation{0, "", "XDM08"})
+	change("DC-TEMPLATE", "sheet-renamed", 0, func(x *excelize.File) error { return x.SetSheetName("Demand", "Sheet1") }, expectation{0, "", "XDM08"})
+	out = append(out, badCase{"DC-TEMPLATE", "not-a-workbook", map[string][]byte{dc: []byte("RecordNo,S1SP\n")}, dc, []expectation{{0, "", "XDM02"}}, 0},
+		badCase{"DC-TEMPLATE", "empty", map[string][]byte{dc: nil}, dc, []expectation{{0, "", "XDM02"}}, 0})
+
+	form := func(what, cell string, v any, good int, want ...expectation) {
+		change("MA-FORM", what, good, set("Authorisation", cell, v), want...)
+	}
+	form("meter-point", "C6", "123", 3, expectation{6, "MPxN", "XMA05"})
+	form("device", "D7", "00DB12", 3, expectation{7, "DeviceID", "XMA05"})
+	form("payment", "H6", "Cash", 3, expectation{6, "PaymentMode", "XMA05"})
+	form("window-backwards", "J6", "2019-04-08", 3, expectation{6, "LatestMigrationDate", "XMA08"})
+	form("date-as-text", "I6", "9 April 2019", 3, expectation{6, "EarliestMigrationDate", "XMA05"})
+	form("half-a-day", "I6", 43564.5, 3, expectation{6, "EarliestMigrationDate", "XMA05"})
+	form("row-after-a-gap", "C12", "123", 0, expectation{0, "", "XMA04"})
+	form("heading-changed", "C5", "MPAN", 0, expectation{0, "", "XMA04"})
+	change("MA-FORM", "sheet-missing", 0, func(x *excelize.File) error { return x.SetSheetName("Authorisation", "Rows") }, expectation{0, "", "XMA04"})
+	change("MA-FORM", "formula", 0, func(x *excelize.File) error { return x.SetCellFormula("Authorisation", "I6", "TODAY()") }, expectation{0, "EarliestMigrationDate", "XMA04"})
+	out = append(out, badCase{"MA-FORM", "cut", map[string][]byte{ma: out[len(out)-1].files[ma][:2000]}, ma, []expectation{{0, "", "XMA02"}}, 0})
+	return out
+}
+
 // xmlCases are the faults of the file set: what the schema refuses, and what the signature does.
 func xmlCases(t testing.TB, w *world) []badCase {
 	var out []badCase
@@ -561,7 +763,7 @@ func (c badCase) folder() string {
 
 func writeCorpus(t *testing.T, w *world) {
 	t.Helper()
-	cases := slices.Concat(tableCases(t, w), containerCases(t, w), xmlCases(t, w))
+	cases := slices.Concat(tableCases(t, w), containerCases(t, w), passwordCases(t, w), formCases(t, w), xmlCases(t, w))
 	slices.SortFunc(cases, func(a, b badCase) int {
 		return cmp.Or(cmp.Compare(a.document, b.document), cmp.Compare(a.name, b.name))
 	})
@@ -601,7 +803,7 @@ func TestBadCorpus(t *testing.T) {
 		want[k] = append(want[k], fmt.Sprintf("%s: %s:%s:%s", r[2], r[3], r[4], r[5]))
 		subject[k], good[k] = r[2], r[6]
 	}
-	require.GreaterOrEqual(t, len(order), 150)
+	require.GreaterOrEqual(t, len(order), 200)
 	before := fmt.Sprintf("%v %v %v", w.facts.LastCounters, w.facts.Inventory, w.facts.Coverage.rows)
 	for _, k := range order {
 		t.Run(k.document+"/"+k.name, func(t *testing.T) {

@@ -215,6 +215,13 @@ func (r *Replay) Close() error {
 	return nil
 }
 
+// Finished tells whether all of the trace was played and all answers were read, or a difference was found.
+func (r *Replay) Finished() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed != nil || r.next == len(r.events) && r.out.Len() == 0
+}
+
 // Done tells the first difference so far, or what of the trace was not played. Call it when the conversation is over,
 // after Close if answers must have been read, too.
 func (r *Replay) Done() error {
