@@ -404,6 +404,7 @@ func TestCloseLeavesWorkForTheNextStart(t *testing.T) {
 		defer r.stop()
 		for _, id := range []string{"a1", "a2", "b1"} {
 			require.Equal(t, topic.StatusDone, r.wait(id).Status)
+			synctest.Wait() // who waits may hear of it before the sink does
 			require.Equal(t, []topic.Status{topic.StatusDone}, r.sink.statuses(id))
 		}
 		require.Equal(t, map[string]bool{"a1": true, "a2": true, "b1": true}, resumed)
