@@ -8,5 +8,6 @@
 // Both take and give octets and own no goroutine: whoever has the line hands them over. Both ends of an air are structural:
 // the methods are those of transport/radio.Radio and its Client.
 //
-// What a real dongle does was not tried: Host is tested against Server.
+// zigbee-on-host, under zigbee-herdsman, runs on a Server (TestInterop). What a real dongle does was not tried: Host is
+// tested against Server.
 package rcp
