@@ -165,7 +165,7 @@ func (l lent) Read(b []byte) (int, error) {
 
 func (p *prober) dlms() (*finding, error) {
 	port := lent{p.port, make(chan struct{})}
-	line := client.NewHDLC(port, hdlc.ClientConfig{ResponseTimeout: 1500 * time.Millisecond, Retries: 1}, nil)
+	line := client.NewHDLC(port, hdlc.ClientConfig{ResponseTimeout: 1500 * time.Millisecond, Retries: -1}, nil)
 	defer func() {
 		_ = line.Close()
 		<-port.ended
@@ -211,7 +211,7 @@ func printableOrHex(b []byte) string {
 
 func (p *prober) signOn() (*finding, error) {
 	r, err := signon.Dial(p.ctx, p.port, func(f optical.Format) error { return p.port.SetMode(session.ModeOf(f)) },
-		optical.ClientConfig{Purpose: optical.HDLC, Tries: 2})
+		optical.ClientConfig{Purpose: optical.HDLC, Tries: 1})
 	if r.Identification == (optical.Identification{}) {
 		return nil, err
 	}

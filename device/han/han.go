@@ -265,8 +265,12 @@ func (r *Radio) received(now time.Time, from wire.EUI64, data []byte) {
 	}
 }
 
-// Advance implements hub.HAN.
+// Advance implements hub.HAN. A clock that is set ahead by more than an hour while nobody waits for a frame leaves the time
+// between out, on the air too (ours): who skips the days in which nothing happens does not want their frames.
 func (r *Radio) Advance(now time.Time) {
+	if d := now.Sub(r.now); d > leap && !r.now.Before(r.busy) {
+		r.skip(d - step)
+	}
 	for {
 		next := r.next()
 		if next.IsZero() || next.After(now) {
@@ -280,6 +284,19 @@ func (r *Radio) Advance(now time.Time) {
 	}
 	if now.After(r.now) {
 		r.now = now
+	}
+}
+
+// leap is by how much a clock must be set ahead for the air not to live through it.
+const leap = time.Hour
+
+func (r *Radio) skip(d time.Duration) {
+	r.now = r.now.Add(d)
+	r.air.Skip(d)
+	for _, s := range r.stations {
+		if s.node != nil {
+			s.node.Skip(d)
+		}
 	}
 }
 

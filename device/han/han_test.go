@@ -190,6 +190,27 @@ func TestPowerCuts(t *testing.T) {
 	}
 }
 
+// A clock that is set ahead by days leaves them out, and the network goes on as if they had not been.
+func TestLeap(t *testing.T) {
+	to := &receiver{}
+	r, err := New(start, config(0), to)
+	require.NoError(t, err)
+	now := start
+	until(r, &now, 5*time.Minute, never)
+	frames := r.Stats().Frames
+	now = now.Add(60 * 24 * time.Hour)
+	r.Advance(now)
+	require.Less(t, r.Stats().Frames-frames, uint64(200))
+	for _, e := range []wire.EUI64{gsmeEUI, esmeEUI} {
+		to.units = nil
+		require.NoError(t, r.Send(now, e, unit(t, []byte{1})))
+		require.True(t, until(r, &now, 20*time.Second, func() bool { return len(to.units) > 0 }))
+	}
+	s, _ := r.Shown()
+	require.Less(t, now.Sub(s.ElectricityAt), time.Minute)
+	require.Len(t, r.Node(hubEUI).Children(), 3, "nobody has grown old")
+}
+
 func TestSilentMeterIsNeverHeard(t *testing.T) {
 	c := config(0)
 	c.Devices[1].Silent = true

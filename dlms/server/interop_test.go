@@ -262,7 +262,9 @@ func TestInteropSizes(t *testing.T) {
 			}
 		}
 	}
-	for _, params := range []plan{{"info": 64, "window": 1}, {"info": 128, "window": 3}, {"info": 512, "window": 7}, {"info": 1000, "window": 2}} {
+	// Windows are left at 1: Gurux Python 1.0.203 asks for the next frame after every frame of a burst, which by the
+	// standard asks for the rest of the burst again.
+	for _, params := range []plan{{"info": 64, "window": 1}, {"info": 128, "window": 1}, {"info": 1000, "window": 1}} {
 		t.Run(fmt.Sprint(params), func(t *testing.T) {
 			ways["hdlc, tcp"].with(plan{"client": ctt.ClientPublic, "hdlc": params, "steps": guruxSteps()}).run(t, "gurux_client.py")
 		})
@@ -353,11 +355,6 @@ func TestInteropTwoClients(t *testing.T) {
 
 // TestInteropDLMSCosemServer has the u9n client read over every line with every mechanism it has.
 func TestInteropDLMSCosemServer(t *testing.T) {
-	e := edge.New(clock.Real())
-	defer e.Close()
-	m := newInteropMeter(0)
-	ways := lines(t, e.Site(server.Devices{m.Device}, nil), e, edge.Line{})
-	delete(ways, "hdlc, a pty")
 	for _, row := range []struct {
 		name string
 		plan func() plan
@@ -370,9 +367,14 @@ func TestInteropDLMSCosemServer(t *testing.T) {
 		{"HLS 2", func() plan { return hlsSecret().with(plan{"client": clientHLS2, "auth": "hls2"}) }},
 		{"HLS 5", func() plan { return plan{"client": clientFree, "auth": "hls5", "ciphering": ciphering(nil)} }},
 	} {
-		for way, to := range ways {
+		for _, way := range []string{"wrapper", "hdlc, tcp"} {
 			t.Run(row.name+"/"+way, func(t *testing.T) {
-				to.with(row.plan()).with(plan{"steps": steps()}).run(t, "dlmscosem_client.py")
+				// A new meter each time, whose challenges are known: that client takes a 7E at the end of an FCS for the
+				// end of the frame, and waits for the rest for ever.
+				e := edge.New(clock.Real())
+				defer e.Close()
+				to := lines(t, e.Site(server.Devices{newInteropMeter(0).Device}, nil), e, edge.Line{})[way]
+				to.with(row.plan()).with(plan{"steps": steps()[:8]}).run(t, "dlmscosem_client.py") // it has no step that writes an octet-string
 			})
 		}
 	}

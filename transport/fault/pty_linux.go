@@ -28,6 +28,13 @@ func (c *PTYCable) SetMode(m serial.Mode) error {
 	return nil
 }
 
+// Mode is our end's.
+func (c *PTYCable) Mode() serial.Mode {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mode
+}
+
 // modes gives ours and the other end's.
 func (c *PTYCable) modes() (ours, theirs serial.Mode) {
 	c.mu.Lock()

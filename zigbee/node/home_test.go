@@ -261,3 +261,11 @@ func (h *home) dump() string {
 	}
 	return s
 }
+
+// idleRadio sends nothing.
+type idleRadio struct{}
+
+func (idleRadio) Tune(time.Time, uint8, bool)           {}
+func (idleRadio) Address(uint16, uint16, wire.EUI64)    {}
+func (idleRadio) Pending([]uint16, []wire.EUI64)        {}
+func (idleRadio) Transmit(time.Time, []byte, int) error { return nil }

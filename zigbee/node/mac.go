@@ -368,6 +368,9 @@ func (n *Node) nextPoll() {
 	if n.phase != up || n.now.Before(n.fastUntil) || len(n.outbox) > 0 || len(n.zclWait) > 0 || len(n.zdpWait) > 0 || n.ke.running() {
 		d = min(d, n.cfg.FastPoll)
 	}
+	if n.phase == up && (len(n.outbox) > 0 || len(n.reassembly) > 0) {
+		d = min(d, burstPoll)
+	}
 	n.pollTimer = n.after(d, n.poll)
 }
 
@@ -416,6 +419,7 @@ func (n *Node) polled(pending bool, err error) {
 const (
 	maxFrameWait    = 100 * time.Millisecond // from an acknowledgement with frame pending to the frame (ours)
 	maxPollFailures = 4
+	burstPoll       = 50 * time.Millisecond // while fragments or acknowledgements come and go (ours)
 )
 
 // listenFor turns the receiver of a sleepy device on for a time. missed is called if nothing came.
