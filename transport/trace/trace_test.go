@@ -102,14 +102,15 @@ func read(t *testing.T, r io.Reader, n int) []byte {
 	return b
 }
 
-// play has the conversation of sample.
-func play(t *testing.T, p serial.Port) {
+// play has the conversation of sample. The other end may need to settle before it listens at the new speed.
+func play(t *testing.T, p serial.Port, settle time.Duration) {
 	t.Helper()
 	_, err := p.Write([]byte("/?!"))
 	require.NoError(t, err)
 	_, err = p.Write([]byte("\r\n"))
 	require.NoError(t, err)
 	require.Equal(t, "/XXX5\r\n", string(read(t, p, 7)))
+	time.Sleep(settle)
 	require.NoError(t, p.SetMode(serial.Mode{Baud: 9600}))
 	_, err = p.Write([]byte{0x7E, 0xA0, 0x12, 0x34})
 	require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestReplay(t *testing.T) {
 		for _, timed := range []bool{false, true} {
 			start := time.Now()
 			r := NewReplay(parsed(t, sample), Config{Timed: timed})
-			play(t, r)
+			play(t, r, 0)
 			require.NoError(t, r.Close())
 			require.NoError(t, r.Done())
 			want := time.Duration(0)
@@ -208,7 +209,7 @@ func TestRecord(t *testing.T) {
 			time.Sleep(time.Second)
 			_ = far.Close()
 		}()
-		play(t, p)
+		play(t, p, 10*time.Millisecond)
 		require.NoError(t, p.Close())
 		require.NoError(t, r.Close())
 		require.Equal(t, `# hub: AS300P fw 1.2.3  seed 7
@@ -216,13 +217,13 @@ func TestRecord(t *testing.T) {
 = 300 7E1
 0.000 > 2f 3f 21 0d 0a | "/?!.."
 0.199 < 2f 58 58 58 35 0d 0a | "/XXX5.."
-0.399 = 9600 8N1
-0.399 > 7e a0 12 34
-0.405 < 7e a0 7e
-1.404 ! unplug
+0.409 = 9600 8N1
+0.409 > 7e a0 12 34
+0.415 < 7e a0 7e
+1.414 ! unplug
 `, b.String())
 		again := NewReplay(parsed(t, b.String()), Config{})
-		play(t, again)
+		play(t, again, 0)
 		require.NoError(t, again.Done())
 	})
 }
