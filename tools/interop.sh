@@ -26,10 +26,10 @@ PATH=$PATH:/usr/sbin
 for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 7zz openssl node npm python3; do
   command -v "$tool" >/dev/null || { echo "$tool is missing after the installation" >&2; exit 1; }
 done
-tshark --version | head -n 1
-mosquitto -h | head -n 1 || true
+tshark --version | sed -n 1p
+mosquitto -h | sed -n 1p || true
 xmlsec1 --version
-xmllint --version 2>&1 | head -n 1
+xmllint --version 2>&1 | sed -n 1p
 
 echo "== Python packages"
 requirements=testdata/interop/dlms/requirements.txt
