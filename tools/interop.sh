@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs software that nobody here wrote and runs it against ours: gurux-dlms
-# and dlms-cosem (PyPI), mosquitto, tshark, xmllint, xmlsec1, 7zip and openssl (Debian).
+# and dlms-cosem (PyPI), mosquitto, tshark, xmllint, xmlsec1, 7zip, openssl and LibreOffice (Debian).
 # They are separate processes; nothing of theirs is part of the project. A tool
 # that is missing after the installation is a failure, never a skipped test.
 set -euo pipefail
@@ -11,7 +11,7 @@ mkdir -p "$cache"
 
 echo "== Debian packages"
 need=()
-for pair in tshark:tshark mosquitto:mosquitto mosquitto_sub:mosquitto-clients xmllint:libxml2-utils xmlsec1:xmlsec1 7zz:7zip openssl:openssl; do
+for pair in tshark:tshark mosquitto:mosquitto mosquitto_sub:mosquitto-clients xmllint:libxml2-utils xmlsec1:xmlsec1 7zz:7zip openssl:openssl soffice:libreoffice-calc-nogui; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || need+=("${pair##*:}")
 done
 if [ ${#need[@]} -gt 0 ]; then
@@ -22,7 +22,7 @@ if [ ${#need[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get install -y -qq "${need[@]}" >"$cache/apt.log" 2>&1 || { tail -n 20 "$cache/apt.log" >&2; exit 1; }
 fi
 PATH=$PATH:/usr/sbin
-for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 7zz openssl python3; do
+for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 7zz openssl soffice python3; do
   command -v "$tool" >/dev/null || { echo "$tool is missing after the installation" >&2; exit 1; }
 done
 tshark --version | head -n 1

@@ -79,7 +79,9 @@ func reached(s State, l Lane) bool {
 	return false
 }
 
-func ident(p Phase) string { return "phase_" + strings.NewReplacer(" ", "", "-", "").Replace(p.String()) }
+func ident(p Phase) string {
+	return "phase_" + strings.NewReplacer(" ", "", "-", "").Replace(p.String())
+}
 
 // box gives the shape of a state: rounded where nothing more happens unless a person acts.
 func box(s State) string {
