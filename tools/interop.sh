@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs software that nobody here wrote and runs it against ours: gurux-dlms
 # and dlms-cosem (PyPI), zigbee-herdsman and zigbee-on-host (npm), mosquitto, tshark,
-# xmllint, xmlsec1, 7zip and openssl (Debian).
+# xmllint, xmlsec1, 7zip, openssl and LibreOffice (Debian).
 # They are separate processes; nothing of theirs is part of the project. A tool
 # that is missing after the installation is a failure, never a skipped test.
 set -euo pipefail
@@ -12,7 +12,7 @@ mkdir -p "$cache"
 
 echo "== Debian packages"
 need=()
-for pair in tshark:tshark mosquitto:mosquitto mosquitto_sub:mosquitto-clients xmllint:libxml2-utils xmlsec1:xmlsec1 7zz:7zip openssl:openssl node:nodejs npm:npm; do
+for pair in tshark:tshark mosquitto:mosquitto mosquitto_sub:mosquitto-clients xmllint:libxml2-utils xmlsec1:xmlsec1 7zz:7zip openssl:openssl node:nodejs npm:npm soffice:libreoffice-calc-nogui; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || need+=("${pair##*:}")
 done
 if [ ${#need[@]} -gt 0 ]; then
@@ -23,7 +23,7 @@ if [ ${#need[@]} -gt 0 ]; then
   "${sudo[@]}" apt-get install -y -qq "${need[@]}" >"$cache/apt.log" 2>&1 || { tail -n 20 "$cache/apt.log" >&2; exit 1; }
 fi
 PATH=$PATH:/usr/sbin
-for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 7zz openssl node npm python3; do
+for tool in tshark mosquitto mosquitto_sub xmllint xmlsec1 7zz openssl node npm soffice python3; do
   command -v "$tool" >/dev/null || { echo "$tool is missing after the installation" >&2; exit 1; }
 done
 tshark --version | sed -n 1p

@@ -1,7 +1,9 @@
 package document
 
 import (
+	"archive/zip"
 	"bytes"
+	"io"
 	"strings"
 	"testing"
 
@@ -236,4 +238,83 @@ func TestScheduleAndCapacityRoundTrip(t *testing.T) {
 	back, ps := ReadCapacity(w.specs, "capacity.csv", bytes.NewReader(b.Bytes()))
 	require.Empty(t, ps)
 	require.Equal(t, limits, back)
+}
+
+// A sheet may claim rows and columns that would cost gigabytes; the claim is refused before anything makes room for them.
+func TestWorkbookClaims(t *testing.T) {
+	specs, err := DefaultSpecs()
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, WriteDemandTemplate(&b, specs, someDemand()))
+	for _, inject := range []string{
+		`<row r="1048576"><c r="A1048576"><v>1</v></c></row>`,
+		`<row r="40"><c r="XFD40"><v>1</v></c></row>`,
+		strings.Repeat(`<row r="40"><c r="XFD40"><v>1</v></c></row>`, 2000),
+		strings.Repeat(`<row r="40"/>`, 2),
+		`<row r="40">` + strings.Repeat(`<c/>`, 100) + `</row>`,
+		strings.Repeat(`<row/>`, 1000),
+		`<row r="x"/>`,
+		`<row r="40"><c r="40"/></row>`,
+	} {
+		zr, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		require.NoError(t, err)
+		var out bytes.Buffer
+		zw := zip.NewWriter(&out)
+		for _, f := range zr.File {
+			r, err := f.Open()
+			require.NoError(t, err)
+			c, err := io.ReadAll(r)
+			require.NoError(t, err)
+			if strings.HasSuffix(f.Name, "sheet1.xml") {
+				c = bytes.Replace(c, []byte("</sheetData>"), []byte(inject+"</sheetData>"), 1)
+			}
+			w, err := zw.Create(f.Name)
+			require.NoError(t, err)
+			_, err = w.Write(c)
+			require.NoError(t, err)
+		}
+		require.NoError(t, zw.Close())
+		d, ps := ReadDemand(specs, Period{}, someDemand().Name.With(KindDC, "xlsx").String(), &out)
+		require.Nil(t, d)
+		require.Len(t, ps, 1)
+		require.Equal(t, "XDM02", ps[0].Code)
+		require.Contains(t, ps[0].What, "claims more rows or columns")
+	}
+	for ref, want := range map[string]int{"A1": 1, "Z9": 26, "AA10": 27, "XFD1048576": 16384, "": 0, "A": 0, "12": 0, "a1": 0, "ABCD1": 0} {
+		require.Equal(t, want, columnOf(ref), ref)
+	}
+}
+
+// FuzzDemand holds that whatever is read as a demand, from CSV or from a workbook, is written and read again as itself.
+func FuzzDemand(f *testing.F) {
+	specs, err := DefaultSpecs()
+	require.NoError(f, err)
+	var c, x bytes.Buffer
+	require.NoError(f, WriteDemand(&c, specs, someDemand()))
+	require.NoError(f, WriteDemandTemplate(&x, specs, someDemand()))
+	f.Add(c.Bytes(), false)
+	f.Add(x.Bytes(), true)
+	f.Add([]byte("RecordNo,S1SP\n"), false)
+	f.Fuzz(func(t *testing.T, b []byte, workbook bool) {
+		ext := "csv"
+		if workbook {
+			ext = "xlsx"
+		}
+		d, ps := ReadDemand(specs, Period{}, someDemand().Name.With(KindDC, ext).String(), bytes.NewReader(b))
+		require.Equal(t, d == nil, ps.FileFailed())
+		if d == nil || len(ps) > 0 {
+			return
+		}
+		require.Len(t, d.Rows, 28)
+		var out bytes.Buffer
+		require.NoError(t, WriteDemand(&out, specs, d))
+		again, ps := ReadDemand(specs, Period{}, someDemand().Name.String(), &out)
+		require.Empty(t, ps)
+		require.Equal(t, len(d.Rows), len(again.Rows))
+		for i := range d.Rows {
+			a, b := d.Rows[i], again.Rows[i]
+			a.Line, b.Line = 0, 0 // a workbook counts its own rows
+			require.Equal(t, a, b)
+		}
+	})
 }

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/xuri/excelize/v2"
 
 	"smets1/migration/document/aezip"
 	"smets1/migration/document/pki"
@@ -101,4 +103,57 @@ func TestInteropCertificateTools(t *testing.T) {
 		out, err := exec.Command(openssl, "verify", "-attime", "1563127200", "-CAfile", ca, c).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
+}
+
+// TestInteropWorkbooks has LibreOffice open the workbooks, recalculate and save them: the total is worked out, and what it saves
+// reads back as what was filled in.
+func TestInteropWorkbooks(t *testing.T) {
+	office := tool(t, "soffice")
+	specs, err := DefaultSpecs()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	convert := func(path, to string) string {
+		out := filepath.Join(dir, "out")
+		b, err := exec.Command(office, "-env:UserInstallation=file://"+filepath.Join(dir, "profile"), "--headless", "--convert-to", to, "--outdir", out, path).CombinedOutput()
+		require.NoError(t, err, string(b))
+		ext, _, _ := strings.Cut(to, ":")
+		return filepath.Join(out, strings.TrimSuffix(filepath.Base(path), ".xlsx")+"."+ext)
+	}
+	want := someDemand()
+	path := filepath.Join(dir, want.Name.With(KindDC, "xlsx").String())
+	var b bytes.Buffer
+	require.NoError(t, WriteDemandTemplate(&b, specs, want))
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
+
+	csv, err := os.ReadFile(convert(path, "csv"))
+	require.NoError(t, err)
+	require.Contains(t, string(csv), "Total,,,,,3178,378", "the totals row is worked out")
+
+	back, err := os.ReadFile(convert(path, "xlsx"))
+	require.NoError(t, err)
+	got, ps := ReadDemand(specs, Period{}, filepath.Base(path), bytes.NewReader(back))
+	require.Empty(t, ps)
+	require.Equal(t, want.Rows, got.Rows)
+	x, err := excelize.OpenReader(bytes.NewReader(back))
+	require.NoError(t, err)
+	dvs, err := x.GetDataValidations("Demand")
+	require.NoError(t, err)
+	require.NotEmpty(t, dvs, "the rules of the cells survive")
+	require.NoError(t, x.Close())
+
+	w := newWorld(t)
+	name, err := ParseName(maName)
+	require.NoError(t, err)
+	ar := &AuthorisationReader{Specs: w.specs}
+	plain, ps := ar.ReadPlain(name, goodTables(t, w)["MA"].bytes(t))
+	require.Empty(t, ps)
+	path = filepath.Join(dir, name.With(KindMA, "xlsx").String())
+	b.Reset()
+	require.NoError(t, WriteAuthorisationForm(&b, w.specs, name, plain.Rows, 3))
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
+	back, err = os.ReadFile(convert(path, "xlsx"))
+	require.NoError(t, err)
+	form, ps := ar.ReadPlain(name.With(KindMA, "xlsx"), back)
+	require.Empty(t, ps)
+	require.Equal(t, plain.Rows, form.Rows)
 }

@@ -334,6 +334,9 @@ func (f form) read(specs *Specs, file string, content []byte) ([]byte, *placer, 
 	if err != nil {
 		return fail(f.codes.undecodable, err.Error()+".")
 	}
+	if err := guardWorkbook(content, l.MaxRows+firstRow+1); err != nil {
+		return fail(f.codes.undecodable, "The workbook cannot be opened: "+sentence(detail(err.Error())))
+	}
 	x, err := excelize.OpenReader(bytes.NewReader(content), excelize.Options{RawCellValue: true, UnzipSizeLimit: maxUnzipped, UnzipXMLSizeLimit: maxUnzipped})
 	if err != nil {
 		return fail(f.codes.undecodable, "The workbook cannot be opened: "+sentence(detail(err.Error())))
@@ -432,7 +435,10 @@ func (f form) record(x *excelize.File, l *Layout, row []string, sheetRow int, re
 	out := make([]string, len(l.Columns))
 	for i, c := range l.Columns {
 		cell := at(i, sheetRow)
-		if s, err := x.GetCellFormula(f.sheet, cell); err != nil || s != "" {
+		if s, err := x.GetCellFormula(f.sheet, cell); err != nil {
+			report(0, c.Heading(), cell, f.codes.undecodable, "The cell cannot be read: "+sentence(detail(err.Error())))
+			return out
+		} else if s != "" {
 			report(0, c.Heading(), cell, f.codes.structure, "The cell holds a formula; a plain value is wanted.")
 			continue
 		}
