@@ -8,6 +8,7 @@ import (
 
 	"smets1/dlms/acse"
 	"smets1/dlms/apdu"
+	"smets1/dlms/axdr"
 	"smets1/dlms/cosem"
 	"smets1/dlms/hdlc"
 	"smets1/dlms/security"
@@ -286,6 +287,19 @@ func TestNotification(t *testing.T) {
 	_, plain, err := c.Open(nil, m.Keyring.SystemTitle(), p.Content)
 	require.NoError(t, err)
 	require.Equal(t, "0F00000007", upper(plain[:5]))
+	// An event is one attribute, in a service of its own.
+	b, err = m.Device.Event(m.Now, energy, axdr.DateTimeOf(m.Now), 0, security.ProtectNone)
+	require.NoError(t, err)
+	require.Equal(t, "C2010C07E80301050C0000000000000003"+"0100010800FF02"+"060001E240", upper(b))
+	b, err = m.Device.Event(m.Now, energy, axdr.DateTime{}, security.Suite0, security.ProtectBoth)
+	require.NoError(t, err)
+	p, _, err = apdu.ParseGeneralGlo(b)
+	require.NoError(t, err)
+	_, plain, err = c.Open(nil, m.Keyring.SystemTitle(), p.Content)
+	require.NoError(t, err)
+	require.Equal(t, "C200"+"0003"+"0100010800FF02"+"060001E240", upper(plain))
+	_, err = m.Device.Event(m.Now, cosem.Attribute{Class: 9}, axdr.DateTime{}, 0, 0)
+	require.ErrorIs(t, err, cosem.ObjectUndefined)
 	n.Attributes = []cosem.Attribute{{Class: 9}}
 	_, err = m.Device.Notification(m.Now, n)
 	require.ErrorIs(t, err, cosem.ObjectUndefined)

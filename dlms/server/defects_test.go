@@ -202,3 +202,29 @@ func TestClientRepeatsWhileTheHubWaits(t *testing.T) {
 	}
 	require.Equal(t, 1, replies)
 }
+
+// TestAddressFormsAreApart: a client that comes back under another form of the server's address, without a DISC, keeps
+// its new association when the old connection ends.
+func TestAddressFormsAreApart(t *testing.T) {
+	m := ctt.NewReference(0)
+	l := server.NewLine(server.LineConfig{Host: server.Devices{m.Device}})
+	now := m.Now
+	send := func(to hdlc.Address, c hdlc.Control, info []byte) []byte {
+		f, err := hdlc.Frame{Destination: to, Source: hdlc.Client(16), Control: c, Info: info}.AppendBinary(nil)
+		require.NoError(t, err)
+		l.Input(now, f)
+		return append([]byte(nil), l.Output()...)
+	}
+	llc := func(b []byte) []byte { return append([]byte{0xE6, 0xE6, 0}, b...) }
+	for _, to := range []hdlc.Address{hdlc.Server1(1), hdlc.Server4(1, 17)} {
+		require.NotEmpty(t, send(to, hdlc.Control{Kind: hdlc.SNRM, Final: true}, nil))
+		require.NotEmpty(t, send(to, hdlc.Control{Kind: hdlc.I, Final: true}, llc(newClient(t, m, public(), 0).aarq(0, everyBit))))
+		now = now.Add(time.Minute)
+	}
+	require.Equal(t, 2, m.Device.Open())
+	now = now.Add(time.Second)
+	l.Tick(now) // the first connection was silent for 121 s
+	require.Equal(t, 1, m.Device.Open())
+	reply := send(hdlc.Server4(1, 17), hdlc.Control{Kind: hdlc.I, NS: 1, NR: 1, Final: true}, llc(getRequest(t, name, apdu.Selection{})))
+	require.Contains(t, upper(reply), helloReply)
+}

@@ -13,6 +13,8 @@ type Peer struct {
 	Client uint16
 	// Single is set for links that carry one reply to a request (HDLC): general block transfer does not stream on them.
 	Single bool
+
+	via uint32 // form of the server's HDLC address: each form has a connection, and an association, of its own
 }
 
 // Device is one logical device. Its exported fields are set before the first call to Serve. It is not safe for
@@ -66,6 +68,16 @@ func (d *Device) association(p Peer) *association {
 		}
 	}
 	return nil
+}
+
+// peersOn lists who has an association over a link under a client SAP.
+func (d *Device) peersOn(link uint64, client uint16) (list []Peer) {
+	for _, a := range d.assocs {
+		if a.peer.Link == link && a.peer.Client == client {
+			list = append(list, a.peer)
+		}
+	}
+	return list
 }
 
 func (d *Device) sap() uint16 {

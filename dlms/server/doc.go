@@ -12,6 +12,10 @@
 //   - [Stream], [Datagrams] and [Line] carry APDUs for a [Host] (one physical device with its logical devices) over the
 //     TCP/UDP wrapper (IEC 62056-47) and HDLC (IEC 62056-46): bytes in, bytes out. They take off the gateway
 //     prefix (0xE6) and hand such requests to the host's [Forwarder], whose reply may come later.
+//   - Objects of the common classes are declared by functions ([Register], [Clock], [Profile], [PushSetup], [Account]
+//     and so on), those that only keep their attributes by [Plain]; any other class by an [Object] of its own.
+//
+// Package edge, below this one, has sockets and serial lines.
 //
 // # What a request meets
 //

@@ -3,10 +3,12 @@ package server_test
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"smets1/dlms/apdu"
+	"smets1/dlms/axdr"
 	"smets1/dlms/cosem"
 	"smets1/dlms/security"
 	"smets1/dlms/server"
@@ -172,4 +174,46 @@ func BenchmarkAssociation(b *testing.B) {
 	for range b.N {
 		x.open(0, everyBit)
 	}
+}
+
+// FuzzObjects writes any data to the attributes of every class, and calls its methods with it: whatever is accepted can
+// be read back, as exactly one Data, and attributes stay readable.
+func FuzzObjects(f *testing.F) {
+	objects := declared()
+	when := time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i, o := range objects {
+		d := device(f, objects...)
+		for _, a := range o.Attrs {
+			if raw, err := d.Get(when, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: a.ID}, nil); err == nil {
+				f.Add(uint8(i), a.ID, raw)
+			}
+		}
+		for _, m := range o.Methods {
+			f.Add(uint8(i), -m.ID, unhex(f, "0203120003090600000100FF0F02"))
+		}
+	}
+	f.Fuzz(func(t *testing.T, index uint8, id int8, raw []byte) {
+		objects := declared()
+		o := objects[int(index)%len(objects)]
+		d := device(t, objects...)
+		var err error
+		if id < 0 {
+			_, err = d.Do(when, cosem.Method{Class: o.Class, Instance: o.Instance, ID: -id}, raw, nil)
+		} else {
+			err = d.Set(when, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: id}, raw)
+		}
+		for _, a := range o.Attrs {
+			got, e := d.Get(when, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: a.ID}, nil)
+			if e != nil {
+				require.NotEqual(t, cosem.ReadWriteDenied, e)
+				continue
+			}
+			n, e := axdr.Skip(got)
+			require.NoError(t, e)
+			require.Equal(t, len(got), n)
+			if err == nil && a.ID == id && o.Class == cosem.ClassSchedule {
+				require.NoError(t, d.Set(when, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: id}, got))
+			}
+		}
+	})
 }

@@ -122,7 +122,7 @@ func (l *Line) drain(now time.Time) {
 
 // peer of an HDLC connection. A connection carries one reply to a request, so blocks are not streamed on it.
 func (l *Line) peer(p hdlc.Peer) Peer {
-	return Peer{Link: l.cfg.Link, Client: p.Client.Upper, Single: true}
+	return Peer{Link: l.cfg.Link, Client: p.Client.Upper, Single: true, via: uint32(p.Server.Size)<<16 | uint32(p.Server.Lower)}
 }
 
 func (l *Line) serve(now time.Time, e hdlc.Event) {
@@ -152,14 +152,17 @@ func (l *Line) unnumbered(now time.Time, e hdlc.Event) {
 	if len(e.APDU) == 0 || e.APDU[0] == acse.TagAARQ || e.APDU[0] == acse.TagRLRQ {
 		return
 	}
-	p := l.peer(e.Peer)
 	if !e.Peer.Server.IsBroadcast() {
 		if d := at(l.cfg.Host, e.Peer.Server); d != nil {
-			l.buf = d.Serve(now, p, e.APDU, l.buf[:0])
+			l.buf = d.Serve(now, l.peer(e.Peer), e.APDU, l.buf[:0])
 		}
 		return
 	}
-	everyone(l.cfg.Host, func(d *Device) { l.buf = d.Serve(now, p, e.APDU, l.buf[:0]) })
+	everyone(l.cfg.Host, func(d *Device) {
+		for _, p := range d.peersOn(l.cfg.Link, e.Peer.Client.Upper) {
+			l.buf = d.Serve(now, p, e.APDU, l.buf[:0])
+		}
+	})
 }
 
 // reply gives the link a reply. A token is stale only when its connection ended, and then there is nobody to tell.

@@ -46,6 +46,25 @@ func (d *Device) Notification(now time.Time, n Notification) ([]byte, error) {
 	if err != nil || n.Protection == security.ProtectNone {
 		return plain, err
 	}
+	return d.sealPush(now, n.Suite, n.Protection, plain)
+}
+
+// Event builds an event-notification: one attribute, as the device itself sees it, sent inside an association. A zero at
+// stamps none, zero protection sends it in clear.
+func (d *Device) Event(now time.Time, a cosem.Attribute, at axdr.DateTime, suite security.Suite, protection security.Protection) ([]byte, error) {
+	data, err := d.Get(now, a, nil)
+	if err != nil {
+		return nil, fmt.Errorf("server: event of %v: %w", a, err)
+	}
+	plain, err := apdu.EventNotification{HasTime: at != (axdr.DateTime{}), Time: at, Attribute: a, Data: data}.AppendBinary(nil)
+	if err != nil || protection == security.ProtectNone {
+		return plain, err
+	}
+	return d.sealPush(now, suite, protection, plain)
+}
+
+// sealPush protects what nobody asked for under the global keys in force.
+func (d *Device) sealPush(now time.Time, suite security.Suite, protection security.Protection, plain []byte) ([]byte, error) {
 	if d.Security == nil {
 		return nil, fmt.Errorf("server: push: %w", cosem.ObjectUnavailable)
 	}
@@ -55,7 +74,7 @@ func (d *Device) Notification(now time.Time, n Notification) ([]byte, error) {
 		return nil, fmt.Errorf("server: push: the device has no keys: %w", cosem.ObjectUnavailable)
 	}
 	keys, _ := d.Security.Keys(now, versions[0])
-	c, err := keys.Cipher(n.Suite)
+	c, err := keys.Cipher(suite)
 	if err != nil {
 		return nil, fmt.Errorf("server: push: %w", err)
 	}
@@ -63,5 +82,5 @@ func (d *Device) Notification(now time.Time, n Notification) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: push: %w", err)
 	}
-	return c.AppendGeneral(nil, byte(apdu.TagGeneralGlo), d.Security.SystemTitle(), security.NewControl(n.Suite, n.Protection), ic, plain)
+	return c.AppendGeneral(nil, byte(apdu.TagGeneralGlo), d.Security.SystemTitle(), security.NewControl(suite, protection), ic, plain)
 }

@@ -72,7 +72,7 @@ type PushConfig struct {
 	Suite      security.Suite
 	// Stamp puts the time into the push.
 	Stamp bool
-	// Send takes the data-notification to where the state says; it aliases nothing. Required. The adaptors' Push sends
+	// Send takes the data-notification to where the state says; it aliases nothing. Nil refuses method 1. The adaptors' Push sends
 	// to clients that are there, a link of the device's own to others. Repeating what was not sent is the device's.
 	Send func(c *Call, s PushState, apdu []byte) error
 }
@@ -80,6 +80,9 @@ type PushConfig struct {
 // PushSetup declares class 40. Method 1, and [PushNow], send the values of the listed attributes.
 func PushSetup(name cosem.OBIS, c PushConfig) Object {
 	k, access := c.Kept, c.Access
+	if c.Send == nil {
+		c.Send = func(*Call, PushState, []byte) error { return cosem.ActionReadWriteDenied }
+	}
 	push := Method{ID: 1, Access: executeForWriters(access), Do: func(call *Call, arg, dst []byte) ([]byte, error) {
 		if len(arg) > 0 && axdr.Tag(arg[0]) != axdr.TagInt8 {
 			return dst, cosem.ActionTypeUnmatched

@@ -45,9 +45,8 @@ func (s switches) on(t *testing.T, o ...server.Object) *bench {
 	return b
 }
 
-// TestDeclaredAsTheClassTableSays holds each declaration against the class table: all attributes and methods of the
-// version are there, and their values have the types the class gives them.
-func TestDeclaredAsTheClassTableSays(t *testing.T) {
+// declared has one object of each class that keeps a state.
+func declared() []server.Object {
 	var n int
 	of := cosem.MustOBIS
 	var (
@@ -90,6 +89,13 @@ func TestDeclaredAsTheClassTableSays(t *testing.T) {
 	} {
 		objects = append(objects, server.Plain(class, version, cosem.OBIS{0, 0, 128, byte(class)}, server.PlainConfig{Access: anybody, Kept: kept(&cells, &n)}))
 	}
+	return objects
+}
+
+// TestDeclaredAsTheClassTableSays holds each declaration against the class table: all attributes and methods of the
+// version are there, and their values have the types the class gives them.
+func TestDeclaredAsTheClassTableSays(t *testing.T) {
+	objects := declared()
 	d := device(t, objects...)
 	for _, o := range objects {
 		info, ok := cosem.LookupClass(o.Class, o.Version)
