@@ -100,7 +100,7 @@ func probe(ctx context.Context, at serial.Location, log io.Writer) (*finding, er
 	if err != nil {
 		return nil, err
 	}
-	defer port.Close()
+	defer port.Close() //nolint:errcheck // it was only read
 	var tried []string
 	for _, a := range list {
 		if ctx.Err() != nil {

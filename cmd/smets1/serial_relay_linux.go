@@ -190,7 +190,7 @@ names by the line of the trace and both values. ?? in the trace stands for any b
 			if err != nil {
 				return err
 			}
-			defer far.Close()
+			defer far.Close() //nolint:errcheck // the cable is gone either way
 			fmt.Fprintf(c.ErrOrStderr(), "replaying %s: start the program on %s\n", args[0], far.name())
 			r := trace.NewReplay(t, trace.Config{Timed: timed, NoModes: true})
 			if err := playOn(c.Context(), far, r); err != nil {

@@ -168,7 +168,7 @@ const patience = 25 * time.Millisecond
 func (b *Bridge) answer(reply string, r topic.Result, acked func()) {
 	payload, err := r.Marshal()
 	if err != nil {
-		b.log.Error("a result could not be encoded", "id", r.ID, "err", err)
+		b.log.Error("a result could not be encoded", slog.String("id", r.ID), slog.Any("error", err))
 		return
 	}
 	it := &item{topic: reply, qos: 1, payload: payload, final: r.Status.Final(), acked: acked}

@@ -302,7 +302,7 @@ func (q *Queue) writeAll(b store.Bucket, ops []store.Op) bool {
 		if errs == nil {
 			return true
 		}
-		q.log.Error("results could not be stored; trying again", "records", len(ops), "err", errors.Join(errs...))
+		q.log.Error("results could not be stored; trying again", slog.Int("records", len(ops)), slog.Any("error", errors.Join(errs...)))
 		if q.cfg.Clock.Sleep(q.base, pause) != nil {
 			return false
 		}

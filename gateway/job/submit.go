@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"reflect"
 	"slices"
 	"time"
@@ -325,7 +326,7 @@ func (q *Queue) writeOne(b store.Bucket, e *entry) (topic.Result, bool) {
 	}
 	// It may have been written for all that. If so it must not run after a restart, since it is now refused.
 	if delErr := b.Delete(q.base, jobKey(c.ID)); delErr != nil {
-		q.log.Error("an intent could neither be stored nor be removed", "id", c.ID, "err", errors.Join(err, delErr))
+		q.log.Error("an intent could neither be stored nor be removed", slog.String("id", c.ID), slog.Any("error", errors.Join(err, delErr)))
 	}
 	return q.refused(c, topic.Wrap(topic.CodeStorage, err, "store", "free the disk, then send it again with the same id")), false
 }

@@ -288,7 +288,7 @@ func (s *stream) Close() error {
 }
 
 func (s *stream) fail(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return &serial.Error{Op: op, Port: s.name, Err: err}

@@ -56,7 +56,7 @@ func Load(path string) (*Trace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trace: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	t, err := Parse(f)
 	if err != nil {
 		return nil, fmt.Errorf("trace: %s: %w", path, err)
@@ -142,7 +142,7 @@ func parseEvent(text string) (e Event, err error) {
 			return e, fmt.Errorf("! %s: want unplug or break", e.Text)
 		}
 	default:
-		return e, fmt.Errorf("%q: want one of > < = !", f[1])
+		return e, fmt.Errorf("%q: the mark must be one of >, <, = and ! before the bytes", f[1])
 	}
 	return e, nil
 }
