@@ -13,7 +13,7 @@ import sys
 from urllib.parse import parse_qs, urlparse
 
 import structlog
-from dlms_cosem import a_xdr, cosem, enumerations, utils
+from dlms_cosem import a_xdr, cosem, enumerations, security, utils
 from dlms_cosem import time as dlms_time
 from dlms_cosem.client import DlmsClient
 from dlms_cosem.cosem.capture_object import CaptureObject
@@ -31,6 +31,11 @@ from dlms_cosem.security import (
 from common import emit, hex_or_none, load_plan, run_steps
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+# Over HDLC this library takes a 7E in a frame's check for the frame's end, so a
+# random challenge would make a run fail now and then. Ours is fixed: the peer's
+# answers, and with them their checks, are then the same in every run.
+security.make_client_to_server_challenge = lambda length=8: bytes(0x41 + n % 26 for n in range(length))
 
 CLOCK = ("0.0.1.0.0.255", 8, 2)
 
