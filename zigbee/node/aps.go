@@ -87,8 +87,8 @@ func (n *Node) transmit(dst uint16, h aps.Header, payload []byte, key *linkKey, 
 	}
 	t := &transmission{dst: dst, header: h, payload: payload, key: key, tries: apsRetries, total: 1, done: done}
 	t.eui, _ = n.euiOf(dst)
-	if len(payload) > room(key != nil, false) {
-		t.size = room(key != nil, true)
+	if longer := n.routeOctets(dst); len(payload) > room(key != nil, false)-longer {
+		t.size = room(key != nil, true) - longer
 		t.header.AckRequest = true
 		t.total = (len(payload) + t.size - 1) / t.size
 		if t.total > 255 {

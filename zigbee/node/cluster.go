@@ -60,6 +60,10 @@ type Spec struct {
 	Generated []uint8
 	// Report takes attributes that the other side reports. Nil refuses reports.
 	Report func(c *Call, a []zcl.Attribute) error
+	// ReportOwn takes a maker's own attributes; the header has the code. Nil refuses them.
+	ReportOwn func(c *Call, a []zcl.Attribute) error
+	// Silent is told that a report which was configured to come did not come in time. Nil tells nobody.
+	Silent func(c *Call, id zcl.Attr)
 }
 
 // Attribute is an attribute by declaration.
@@ -70,6 +74,10 @@ type Attribute struct {
 	Get func(c *Call) zcl.Value
 	// Set changes it, or refuses with a zcl.Status. Nil makes it read only.
 	Set func(c *Call, v zcl.Value) error
+	// Reportable lets others configure reports of it.
+	Reportable bool
+	// Manufacturer is the code of the maker whose own attribute it is. Zero means one of the standard.
+	Manufacturer uint16
 }
 
 // Command is a command by declaration.
@@ -78,6 +86,10 @@ type Command struct {
 	// Handle does what the command says. It may answer with Call.Reply; if it does not, nil becomes the default response
 	// SUCCESS, a zcl.Status that status, and any other error FAILURE.
 	Handle func(c *Call, m se.Command) error
+	// Manufacturer is the code of the maker whose own command it is; then Own handles it, by its payload. Zero means a
+	// command of the standard.
+	Manufacturer uint16
+	Own          func(c *Call, payload []byte) error
 }
 
 // Fixed is a getter of a value that never changes.
@@ -105,6 +117,25 @@ func (c *Call) Reply(m se.Command) {
 	}
 }
 
+// ReplyOwn answers a maker's own command with another one of it.
+func (c *Call) ReplyOwn(id uint8, payload []byte) {
+	c.replied = true
+	h := c.Header.Response(id)
+	h.Type = zcl.TypeCluster
+	b, err := zcl.Frame{Header: h, Payload: payload}.AppendBinary(nil)
+	if err == nil {
+		c.Node.respond(&c.Message, b)
+	}
+}
+
+// manufacturer is the code of the frame, 0 for the standard.
+func (c *Call) manufacturer() uint16 {
+	if c.Header.HasManufacturer {
+		return c.Header.Manufacturer
+	}
+	return 0
+}
+
 // Request is a command to a cluster of another device.
 type Request struct {
 	To       wire.EUI64
@@ -115,6 +146,11 @@ type Request struct {
 	FromServer bool
 	Command    se.Command
 	Global     zcl.Global
+	// Own is the payload of a maker's own command with the number OwnID, if there is neither Command nor Global. It and
+	// Global take the code from Manufacturer; with Global zero means the standard.
+	Own          []byte
+	OwnID        uint8
+	Manufacturer uint16
 	// Answers are the commands of the cluster that answer. None means that a default response does, and with Global the
 	// global response.
 	Answers []uint8
@@ -137,6 +173,7 @@ type Response struct {
 	Now     time.Time
 	Command se.Command
 	Global  zcl.Global
+	Own     []byte // payload of a maker's own answer
 	Err     error
 }
 

@@ -96,6 +96,10 @@ func (n *Node) forget() {
 		n.stop(d.timer)
 	}
 	n.discoveries = nil
+	for _, r := range n.reports {
+		n.stop(r.timer)
+	}
+	n.bindings, n.reports = nil, nil
 	n.nets = [2]network{}
 	n.dropKeys(func(k *linkKey) bool { return k.kind != preconfigured })
 	n.trustCentre = wire.EUI64{}
@@ -292,6 +296,9 @@ func (n *Node) enter() {
 	n.join = joiner{}
 	n.address()
 	n.startStatus()
+	if n.cfg.Concentrator > 0 && n.cfg.Role == Coordinator {
+		n.concentrateTimer = n.after(n.jitter(time.Second), n.concentrate)
+	}
 	if n.cfg.Role == Sleepy {
 		n.fastUntil = n.now.Add(stayAwake)
 		n.nextPoll()
@@ -352,6 +359,7 @@ func (n *Node) form() error {
 // resume goes on after a restart.
 func (n *Node) resume() {
 	n.enter()
+	n.armReports()
 	if n.cfg.Role == Coordinator {
 		n.watchUnkeyed()
 		return

@@ -218,6 +218,11 @@ func (n *Node) delivered(hop uint16, err error) {
 	if x != nil && x.failures < maxFailures {
 		x.failures++
 	}
+	for i := len(n.sourceRoutes) - 1; i >= 0; i-- {
+		if r := n.sourceRoutes[i].relays; r[len(r)-1] == hop {
+			n.sourceRoutes = append(n.sourceRoutes[:i], n.sourceRoutes[i+1:]...)
+		}
+	}
 	for i := len(n.routes) - 1; i >= 0; i-- {
 		if n.routes[i].hop == hop {
 			n.routes = append(n.routes[:i], n.routes[i+1:]...)

@@ -99,6 +99,9 @@ type Config struct {
 	Poll, FastPoll time.Duration
 	// Timeout is how long the parent shall remember a silent end device. Zero means 256 minutes.
 	Timeout nwk.TimeoutIndex
+	// Concentrator is how often a coordinator has the routers make routes to itself; it then sends along source routes.
+	// Zero means never: it looks for a route to each device.
+	Concentrator time.Duration
 	// Endpoints are what the node does. They may be changed until Start.
 	Endpoints []*Endpoint
 	// Rand decides on addresses and jitter. Nil means one seeded with the EUI-64.
@@ -183,6 +186,7 @@ var (
 	ErrNoLinkKey  = errors.New("node: no established link key with that device, and the cluster needs one")
 	ErrNoRoute    = errors.New("node: no route to that device")
 	ErrUnknown    = errors.New("node: no device with that address is known here")
+	ErrNoCommand  = errors.New("node: a request needs a command, a global command, or a maker's code with a payload of its own")
 	ErrTooLong    = errors.New("node: the message is longer than fragments can carry")
 	ErrWrongRole  = errors.New("node: only a coordinator and trust centre can do this")
 	ErrNotAllowed = errors.New("node: the device is not on the trust centre's list, or has no install code there")
@@ -243,17 +247,19 @@ type Node struct {
 	join joiner
 
 	// NWK.
-	nwkSeq      uint8
-	nwkTx       security.SendCounter // never starts anew, whatever key is in use
-	nets        [2]network           // the keys; the one in use first
-	neighbours  []neighbour
-	addresses   []addressEntry
-	broadcasts  []broadcast
-	routes      []route
-	discoveries []*discovery
-	requests    []routeRequest
-	routeID     uint8
-	statusTimer *timer
+	nwkSeq           uint8
+	nwkTx            security.SendCounter // never starts anew, whatever key is in use
+	nets             [2]network           // the keys; the one in use first
+	neighbours       []neighbour
+	addresses        []addressEntry
+	broadcasts       []broadcast
+	routes           []route
+	sourceRoutes     []sourceRoute
+	concentrateTimer *timer
+	discoveries      []*discovery
+	requests         []routeRequest
+	routeID          uint8
+	statusTimer      *timer
 
 	// APS.
 	apsCounter  uint8
@@ -272,6 +278,7 @@ type Node struct {
 	zdpWait  []*zdpRequest
 	zclWait  []*Request
 	bindings []Binding
+	reports  []*reporting
 	ke       keyExchange
 
 	stats    Stats

@@ -75,6 +75,13 @@ func (n *Node) sendNWK(h nwk.Header, payload []byte, a *outgoing, done func(erro
 	if h.Radius == 0 {
 		h.Radius = nwk.MaxRadius
 	}
+	if len(n.sourceRoutes) > 0 {
+		size := len(payload)
+		if a != nil {
+			size = apsData + apsExtended + apsAux + len(a.payload)
+		}
+		n.addSourceRoute(&h, size)
+	}
 	n.submit(&packet{typ: mac.TypeData, from: mac.AddressShort, nwk: true, header: h, payload: payload, aps: a, done: done})
 }
 
@@ -191,9 +198,14 @@ func (n *Node) forward(p *packet) {
 		n.discover(p)
 		return
 	}
+	n.recordRoute(&p.header)
 	p.to, p.ack = mac.ShortAddress(n.pan, hop), true
-	done := p.done
+	done, dst := p.done, p.header.Dst
 	p.done = func(err error) {
+		if r := n.routeOf(dst); err != nil && r != nil && r.manyToOne {
+			n.routeLost(dst)
+			n.commandNWK(nwk.Header{Dst: dst}, nwk.NetworkStatus{Status: nwk.StatusManyToOneRouteFailure, Dst: n.short}, nil)
+		}
 		n.delivered(hop, err)
 		if done != nil {
 			done(err)
@@ -208,8 +220,11 @@ func (n *Node) forward(p *packet) {
 
 // sourceRouted takes the next hop from a source route.
 func (n *Node) sourceRouted(h *nwk.Header) (uint16, bool) {
-	if !h.HasRoute || h.Src == n.short {
+	if !h.HasRoute {
 		return 0, false
+	}
+	if h.Src == n.short {
+		return h.Route.Relays[h.Route.Count-1], true
 	}
 	if int(h.Route.Index) >= int(h.Route.Count) || h.Route.Relays[h.Route.Index] != n.short {
 		return 0, false
@@ -355,8 +370,12 @@ func (n *Node) relay(p *nwk.Frame) {
 	h.Radius--
 	src, dst := h.Src, h.Dst
 	n.forward(&packet{
-		typ: mac.TypeData, from: mac.AddressShort, nwk: true, header: h, payload: append([]byte(nil), p.Payload...),
+		typ: mac.TypeData, from: mac.AddressShort, nwk: true, header: h, payload: n.passRecord(p),
 		done: func(err error) {
+			if err != nil && h.HasRoute {
+				n.commandNWK(nwk.Header{Dst: src}, nwk.NetworkStatus{Status: nwk.StatusSourceRouteFailure, Dst: dst}, nil)
+				return
+			}
 			if errors.Is(err, ErrNoRoute) && src != n.short {
 				n.commandNWK(nwk.Header{Dst: src}, nwk.NetworkStatus{Status: nwk.StatusNoRoute, Dst: dst}, nil)
 			}
@@ -390,8 +409,15 @@ func (n *Node) deliver(f *mac.Frame, p *nwk.Frame, lqi uint8) {
 		n.rejoined(p, m)
 	case nwk.EndDeviceTimeoutRequest:
 		n.timeoutRequested(f.Src.Short, m)
+	case nwk.RouteRecord:
+		n.routeRecorded(p.Src, m)
 	case nwk.NetworkStatus:
+		if m.Status == nwk.StatusManyToOneRouteFailure {
+			n.concentrate()
+			return
+		}
 		n.routeLost(m.Dst)
+		n.dropSourceRoute(m.Dst)
 	default: // responses that change nothing here, and what this network does not need
 	}
 }

@@ -7,7 +7,12 @@ import (
 	"smets1/zigbee/nwk"
 )
 
-type route struct{ dst, hop uint16 }
+type route struct {
+	dst, hop  uint16
+	manyToOne bool     // dst is a concentrator that asked for it
+	record    bool     // the concentrator is to be told the way
+	recorded  []uint16 // children here whose way it was told
+}
 
 // discovery is a search for a route, with the frames that wait for it.
 type discovery struct {
@@ -89,17 +94,25 @@ func (n *Node) found(dst uint16, ok bool) {
 	}
 }
 
-func (n *Node) setRoute(dst, hop uint16) {
+func (n *Node) routeOf(dst uint16) *route {
 	for i := range n.routes {
 		if n.routes[i].dst == dst {
-			n.routes[i].hop = hop
-			return
+			return &n.routes[i]
 		}
+	}
+	return nil
+}
+
+func (n *Node) setRoute(dst, hop uint16) *route {
+	if r := n.routeOf(dst); r != nil {
+		r.hop = hop
+		return r
 	}
 	if len(n.routes) >= maxRoutes {
 		n.routes = n.routes[1:]
 	}
-	n.routes = append(n.routes, route{dst, hop})
+	n.routes = append(n.routes, route{dst: dst, hop: hop})
+	return &n.routes[len(n.routes)-1]
 }
 
 // routeRequested takes a route request: answers it, or passes it on if it is better than one seen before.
@@ -124,6 +137,12 @@ func (n *Node) routeRequested(h *nwk.Header, from uint16, m nwk.RouteRequest, lq
 		}
 		n.requests = append(n.requests, routeRequest{h.Src, m.RouteID, from, total, n.now.Add(discoveryTime)})
 	}
+	if m.ManyToOne != nwk.NotManyToOne {
+		r := n.setRoute(h.Src, from)
+		r.manyToOne, r.record, r.recorded = true, m.ManyToOne == nwk.ManyToOneRouteRecord, nil
+		n.passRequest(h, m, total)
+		return
+	}
 	if h.Src != from || n.neighbour(h.Src) == nil {
 		n.setRoute(h.Src, from)
 	}
@@ -133,6 +152,11 @@ func (n *Node) routeRequested(h *nwk.Header, from uint16, m nwk.RouteRequest, lq
 			nwk.RouteReply{RouteID: m.RouteID, Originator: h.Src, Responder: m.Dst}, nil)
 		return
 	}
+	n.passRequest(h, m, total)
+}
+
+// passRequest has the routers around hear a route request.
+func (n *Node) passRequest(h *nwk.Header, m nwk.RouteRequest, total uint8) {
 	if h.Radius <= 1 {
 		return
 	}

@@ -8,12 +8,14 @@ import (
 	"smets1/zigbee/mac"
 	"smets1/zigbee/nwk"
 	"smets1/zigbee/security"
+	"smets1/zigbee/zcl"
+	"smets1/zigbee/zcl/se"
 	"smets1/zigbee/zdp"
 )
 
 // The state that outlives a restart (ours). Numbers are big endian, lists have a count of two octets.
 //
-//	magic(4) "ZNOD" version(1)=1
+//	magic(4) "ZNOD" version(1)=2
 //	channel(1) pan(2) epid(8) short(2) parent(2) depth(1) updateID(1) trustCentre(8) nwkBound(4) apsBound(4)
 //	networks 2 × {present(1) [key(16) sequence(1) heard n × {source(8) expected(4)}]}
 //	keys      n × {partner(8) kind(1) key(16) expected(4)}
@@ -21,11 +23,14 @@ import (
 //	neighbours n × {eui(8) short(2) relation(1) capability(1) timeout(1) authorised(1)}
 //	admitted  n × {device(8) parent(2)}
 //	bindings  n × {source(8) endpoint(1) cluster(2) mode(1) group(2) destination(8) endpoint(1)}
+//	reports   n × {endpoint(1) cluster(2) server(1) manufacturer(2) length(1) configuration as in Configure Reporting}
+//
+// Version 1 ended with the bindings.
 //
 // It holds keys: who stores it keeps it as safe as those.
 const (
 	stateMagic   = "ZNOD"
-	stateVersion = 1
+	stateVersion = 2
 )
 
 // persist saves what changed.
@@ -97,6 +102,14 @@ func (n *Node) State() []byte {
 		b = be.AppendUint16(append(b, byte(x.Mode)), x.Group)
 		b = append(append(b, x.Destination[:]...), x.Endpoint)
 	}
+	b = be.AppendUint16(b, uint16(len(n.reports)))
+	for _, r := range n.reports {
+		b = be.AppendUint16(append(b, r.endpoint), uint16(r.cluster))
+		b = be.AppendUint16(append(b, flag(r.server)), r.manufacturer)
+		// It was parsed, so it can be written again.
+		k, _ := zcl.ConfigureReporting{Reports: []zcl.Reporting{r.Reporting}}.AppendBinary(nil)
+		b = append(append(b, byte(len(k))), k...)
+	}
 	return b
 }
 
@@ -113,8 +126,9 @@ func (n *Node) restore(b []byte) error {
 	if m := r.Bytes(len(stateMagic)); m != nil && string(m) != stateMagic {
 		r.Failf("%x is no node state", m)
 	}
-	if v := r.U8(); r.Err() == nil && v != stateVersion {
-		r.Failf("version %d: this program reads %d", v, stateVersion)
+	version := r.U8()
+	if r.Err() == nil && (version == 0 || version > stateVersion) {
+		r.Failf("version %d: this program reads 1 to %d", version, stateVersion)
 	}
 	var s Node
 	eui := func() (e wire.EUI64) { copy(e[:], r.Bytes(8)); return e }
@@ -167,6 +181,19 @@ func (n *Node) restore(b []byte) error {
 			Source: eui(), SourceEndpoint: r.U8(), ClusterID: r.U16(), Mode: zdp.BindMode(r.U8()), Group: r.U16(), Destination: eui(), Endpoint: r.U8(),
 		})
 	}
+	if version > 1 {
+		for range count(7) {
+			x := &reporting{endpoint: r.U8(), cluster: se.Cluster(r.U16()), server: r.U8() != 0, manufacturer: r.U16()}
+			k, _, err := zcl.ParseGlobal(zcl.CmdConfigureReporting, r.Bytes(int(r.U8())))
+			if c, ok := k.(zcl.ConfigureReporting); r.Err() == nil && (err != nil || !ok || len(c.Reports) != 1) {
+				r.Failf("a report's configuration cannot be read")
+			} else if ok && len(c.Reports) == 1 {
+				x.Reporting = c.Reports[0]
+				x.Change = keep(x.Change)
+			}
+			s.reports = append(s.reports, x)
+		}
+	}
 	if r.Err() == nil && r.Len() > 0 {
 		r.Failf("%d octets left over", r.Len())
 	}
@@ -176,5 +203,6 @@ func (n *Node) restore(b []byte) error {
 	n.channel, n.pan, n.epid, n.short, n.parent, n.depth, n.updateID = s.channel, s.pan, s.epid, s.short, s.parent, s.depth, s.updateID
 	n.trustCentre, n.nwkTx, n.apsTx, n.nets, n.keys = s.trustCentre, s.nwkTx, s.apsTx, s.nets, s.keys
 	n.addresses, n.neighbours, n.admitted, n.bindings = s.addresses, s.neighbours, s.admitted, s.bindings
+	n.reports = s.reports
 	return nil
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"smets1/zigbee/aps"
@@ -33,13 +34,23 @@ func (n *Node) Request(now time.Time, r *Request) error {
 	}
 	n.tsn++
 	h := zcl.Header{Sequence: n.tsn, FromServer: r.FromServer, DisableDefaultResponse: r.Quiet}
+	if r.Command == nil && r.Manufacturer != 0 {
+		h.HasManufacturer, h.Manufacturer = true, r.Manufacturer
+	}
 	var b []byte
-	if r.Command != nil {
+	switch {
+	case r.Command != nil:
 		b, err = se.Append(nil, h, r.Command)
 		r.command = r.Command.Key().ID
-	} else {
+	case r.Global != nil:
 		b, err = zcl.AppendGlobal(nil, h, r.Global)
 		r.command, r.global = uint8(r.Global.GlobalID()), true
+	case !h.HasManufacturer:
+		return ErrNoCommand
+	default:
+		h.Type, h.Command = zcl.TypeCluster, r.OwnID
+		b, err = zcl.Frame{Header: h, Payload: r.Own}.AppendBinary(nil)
+		r.command = r.OwnID
 	}
 	if err != nil {
 		return err
@@ -261,7 +272,9 @@ func (n *Node) answered(m *Message, f *zcl.Frame) bool {
 			}
 		case f.Type == zcl.TypeGlobal && r.global && isResponse(zcl.GlobalID(f.Command)):
 			x.Global, _, x.Err = zcl.ParseGlobal(zcl.GlobalID(f.Command), f.Payload)
-		case f.Type == zcl.TypeCluster && !r.global && contains(r.Answers, f.Command):
+		case f.Type == zcl.TypeCluster && f.HasManufacturer && r.Command == nil && !r.global && f.Manufacturer == r.Manufacturer && contains(r.Answers, f.Command):
+			x.Own = append([]byte{}, f.Payload...)
+		case f.Type == zcl.TypeCluster && !f.HasManufacturer && r.Command != nil && contains(r.Answers, f.Command):
 			x.Command, _, x.Err = se.Parse(se.Key{Cluster: r.Cluster, FromServer: f.FromServer, ID: f.Command}, f.Payload)
 		default:
 			continue
@@ -283,18 +296,23 @@ func contains(s []uint8, x uint8) bool {
 
 // clusterCommand runs a command of a cluster.
 func (n *Node) clusterCommand(x *Call, c *Cluster, payload []byte) {
-	var handle func(*Call, se.Command) error
+	var k Command
 	for i := range c.Commands {
-		if c.Commands[i].ID == x.Header.Command {
-			handle = c.Commands[i].Handle
+		if c.Commands[i].ID == x.Header.Command && c.Commands[i].Manufacturer == x.manufacturer() {
+			k = c.Commands[i]
 		}
 	}
-	if handle == nil || x.Header.HasManufacturer {
-		s := zcl.UnsupportedClusterCommand
-		if x.Header.HasManufacturer {
-			s = zcl.UnsupportedManufacturerCluster
+	switch {
+	case x.Header.HasManufacturer && k.Own != nil:
+		if err := k.Own(x, payload); err != nil || !x.replied {
+			n.refer(&x.Message, &x.Header, statusOf(err))
 		}
-		n.refer(&x.Message, &x.Header, s)
+		return
+	case x.Header.HasManufacturer:
+		n.refer(&x.Message, &x.Header, zcl.UnsupportedManufacturerCluster)
+		return
+	case k.Handle == nil:
+		n.refer(&x.Message, &x.Header, zcl.UnsupportedClusterCommand)
 		return
 	}
 	m, _, err := se.Parse(se.Key{Cluster: c.ID, FromServer: !c.Server, ID: x.Header.Command}, payload)
@@ -303,7 +321,7 @@ func (n *Node) clusterCommand(x *Call, c *Cluster, payload []byte) {
 		n.refer(&x.Message, &x.Header, zcl.MalformedCommand)
 		return
 	}
-	err = handle(x, m)
+	err = k.Handle(x, m)
 	if err != nil || !x.replied {
 		n.refer(&x.Message, &x.Header, statusOf(err))
 	}
@@ -321,9 +339,10 @@ func statusOf(err error) zcl.Status {
 	}
 }
 
-func (c *Cluster) attribute(id zcl.Attr) *Attribute {
+// attribute finds one of a maker, or with 0 of the standard.
+func (c *Cluster) attribute(manufacturer uint16, id zcl.Attr) *Attribute {
 	for i := range c.Attributes {
-		if c.Attributes[i].ID == id {
+		if c.Attributes[i].ID == id && c.Attributes[i].Manufacturer == manufacturer {
 			return &c.Attributes[i]
 		}
 	}
@@ -333,7 +352,8 @@ func (c *Cluster) attribute(id zcl.Attr) *Attribute {
 // global runs a command that every cluster has.
 func (n *Node) global(x *Call, c *Cluster, payload []byte) {
 	id := zcl.GlobalID(x.Header.Command)
-	if x.Header.HasManufacturer {
+	maker := x.manufacturer()
+	if x.Header.HasManufacturer && !c.of(maker) {
 		n.refer(&x.Message, &x.Header, zcl.UnsupportedManufacturerGeneral)
 		return
 	}
@@ -360,32 +380,27 @@ func (n *Node) global(x *Call, c *Cluster, payload []byte) {
 	case zcl.WriteAttributesNoResponse:
 		x.write(c, g.Attributes, false)
 	case zcl.ReportAttributes:
-		if c.Report == nil {
+		take := c.Report
+		if x.Header.HasManufacturer {
+			take = c.ReportOwn
+		}
+		if take == nil {
 			n.refer(&x.Message, &x.Header, zcl.UnsupportedGeneralCommand)
 			return
 		}
-		err := c.Report(x, g.Attributes)
+		n.reported(x, c, g.Attributes)
+		err := take(x, g.Attributes)
 		n.refer(&x.Message, &x.Header, statusOf(err))
 	case zcl.ConfigureReporting:
-		var r zcl.ConfigureReportingResponse
-		for _, a := range g.Reports {
-			r.Failures = append(r.Failures, zcl.ReportingStatus{Status: c.reportable(a.ID), Direction: a.Direction, ID: a.ID})
-		}
-		x.answer(r)
+		x.answer(n.configureReporting(x, c, g))
 	case zcl.ReadReportingConfiguration:
-		var r zcl.ReadReportingConfigurationResponse
-		for _, k := range g.Keys {
-			s := zcl.ReportingResult{Status: c.reportable(k.ID)}
-			s.Direction, s.ID = k.Direction, k.ID
-			r.Results = append(r.Results, s)
-		}
-		x.answer(r)
+		x.answer(n.readReporting(x, c, g))
 	case zcl.DiscoverAttributes:
 		r := zcl.DiscoverAttributesResponse{Complete: true}
 		for i := range c.Attributes {
 			a := &c.Attributes[i]
 			switch {
-			case a.ID < g.Start:
+			case a.ID < g.Start || a.Manufacturer != maker:
 			case len(r.Attributes) == int(g.Most):
 				r.Complete = false
 			default:
@@ -398,7 +413,7 @@ func (n *Node) global(x *Call, c *Cluster, payload []byte) {
 		for i := range c.Attributes {
 			a := &c.Attributes[i]
 			switch {
-			case a.ID < g.Start:
+			case a.ID < g.Start || a.Manufacturer != maker:
 			case len(r.Attributes) == int(g.Most):
 				r.Complete = false
 			default:
@@ -409,24 +424,28 @@ func (n *Node) global(x *Call, c *Cluster, payload []byte) {
 	case zcl.DiscoverCommandsReceived:
 		var all []uint8
 		for i := range c.Commands {
-			all = append(all, c.Commands[i].ID)
+			if c.Commands[i].Manufacturer == maker {
+				all = append(all, c.Commands[i].ID)
+			}
 		}
 		page, complete := page(all, g.Start, g.Most)
 		x.answer(zcl.DiscoverCommandsReceivedResponse{Complete: complete, Commands: page})
 	case zcl.DiscoverCommandsGenerated:
-		page, complete := page(c.Generated, g.Start, g.Most)
+		var all []uint8
+		if maker == 0 {
+			all = c.Generated
+		}
+		page, complete := page(all, g.Start, g.Most)
 		x.answer(zcl.DiscoverCommandsGeneratedResponse{Complete: complete, Commands: page})
 	default:
 		n.refer(&x.Message, &x.Header, zcl.UnsupportedGeneralCommand)
 	}
 }
 
-// reportable: meters of this kind report when they wake or are read; nobody configures that over the air.
-func (c *Cluster) reportable(id zcl.Attr) zcl.Status {
-	if c.attribute(id) == nil {
-		return zcl.UnsupportedAttribute
-	}
-	return zcl.UnreportableAttribute
+// of tells whether the cluster has anything of a maker's own.
+func (c *Cluster) of(manufacturer uint16) bool {
+	return c.ReportOwn != nil || slices.ContainsFunc(c.Attributes, func(a Attribute) bool { return a.Manufacturer == manufacturer }) ||
+		slices.ContainsFunc(c.Commands, func(k Command) bool { return k.Manufacturer == manufacturer })
 }
 
 func (a *Attribute) access() (b uint8) {
@@ -435,6 +454,9 @@ func (a *Attribute) access() (b uint8) {
 	}
 	if a.Set != nil {
 		b |= zcl.AccessWrite
+	}
+	if a.Reportable {
+		b |= zcl.AccessReport
 	}
 	return b
 }
@@ -466,7 +488,7 @@ func (c *Call) answer(g zcl.Global) {
 func (c *Call) read(on *Cluster, g zcl.ReadAttributes) (r zcl.ReadAttributesResponse) {
 	for _, id := range g.IDs {
 		s := zcl.ReadStatus{ID: id, Status: zcl.UnsupportedAttribute}
-		if a := on.attribute(id); a != nil {
+		if a := on.attribute(c.manufacturer(), id); a != nil {
 			if s.Status = zcl.WriteOnly; a.Get != nil {
 				s.Status, s.Value = zcl.Success, a.Get(c)
 			}
@@ -479,7 +501,7 @@ func (c *Call) read(on *Cluster, g zcl.ReadAttributes) (r zcl.ReadAttributesResp
 // write changes attributes; undivided all of them or none.
 func (c *Call) write(on *Cluster, all []zcl.Attribute, undivided bool) (r zcl.WriteAttributesResponse) {
 	judge := func(w zcl.Attribute) zcl.Status {
-		switch a := on.attribute(w.ID); {
+		switch a := on.attribute(c.manufacturer(), w.ID); {
 		case a == nil:
 			return zcl.UnsupportedAttribute
 		case a.Set == nil:
@@ -503,7 +525,7 @@ func (c *Call) write(on *Cluster, all []zcl.Attribute, undivided bool) (r zcl.Wr
 	for _, w := range all {
 		s := judge(w)
 		if s == zcl.Success {
-			s = statusOf(on.attribute(w.ID).Set(c, w.Value))
+			s = statusOf(on.attribute(c.manufacturer(), w.ID).Set(c, w.Value))
 		}
 		if s != zcl.Success {
 			r.Failures = append(r.Failures, zcl.WriteStatus{Status: s, ID: w.ID})

@@ -297,6 +297,8 @@ func (n *Node) bind(b Binding) zdp.Status {
 	switch {
 	case b.Source != n.cfg.EUI:
 		return zdp.StatusNotAuthorized
+	case b.Mode != zdp.BindDevice: // Smart Energy has no groups
+		return zdp.StatusNotSupported
 	case slices.Contains(n.bindings, b):
 		return zdp.StatusSuccess
 	case len(n.bindings) >= maxBindings:

@@ -258,6 +258,60 @@ func (v *Value) Valid() bool {
 	return v.Num != ones
 }
 
+// Differs tells whether the value differs from another by at least a change, which has the type of both; for types without
+// a size, whether it differs at all. This is when an attribute is reported before its longest interval (ZCL, clause
+// 2.5.7.1.7; published).
+func (v *Value) Differs(from, change *Value) bool {
+	switch {
+	case v.Type != from.Type || len(v.Items) != len(from.Items) || string(v.Octets) != string(from.Octets):
+		return true
+	case v.Num == from.Num:
+		for i := range v.Items {
+			if v.Items[i].Differs(&from.Items[i], &Value{}) {
+				return true
+			}
+		}
+		return false
+	case !v.Type.Analogue():
+		return true
+	}
+	switch v.Type {
+	case Float16:
+		return !(math.Abs(half(v.Num)-half(from.Num)) < half(change.Num))
+	case Float32:
+		f := func(v *Value) float64 { return float64(math.Float32frombits(uint32(v.Num))) }
+		return !(math.Abs(f(v)-f(from)) < f(change)) // a number that is none differs
+	case Float64:
+		return !(math.Abs(math.Float64frombits(v.Num)-math.Float64frombits(from.Num)) < math.Float64frombits(change.Num))
+	}
+	if v.Type.signed() {
+		return distance(v.Int(), from.Int()) >= uint64(max(change.Int(), 0))
+	}
+	return max(v.Num, from.Num)-min(v.Num, from.Num) >= change.Num
+}
+
+// half is the number that the bits of half precision mean.
+func half(n uint64) float64 {
+	f, e := float64(n&0x3FF), int(n>>10&0x1F)
+	switch e {
+	case 0:
+		f = math.Ldexp(f, -24)
+	case 0x1F:
+		if f != 0 {
+			return math.NaN()
+		}
+		f = math.Inf(1)
+	default:
+		f = math.Ldexp(f+1024, e-25)
+	}
+	if n&0x8000 != 0 {
+		return -f
+	}
+	return f
+}
+
+func distance(a, b int64) uint64 { return uint64(max(a, b)) - uint64(min(a, b)) }
+
 // Append appends the value without its type.
 func (v *Value) Append(b []byte) ([]byte, error) {
 	if n, ok := v.Type.size(); ok {

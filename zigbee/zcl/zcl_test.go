@@ -316,3 +316,33 @@ func FuzzParseFrame(f *testing.F) {
 		require.Equal(t, b, again)
 	})
 }
+
+func TestDiffers(t *testing.T) {
+	half := func(n uint64) Value { return Unsigned(Float16, n) }
+	for name, x := range map[string]struct {
+		from, v, change Value
+		want            bool
+	}{
+		"the same":                  {Unsigned(Uint48, 5), Unsigned(Uint48, 5), Unsigned(Uint48, 0), false},
+		"less than the change":      {Unsigned(Uint48, 5), Unsigned(Uint48, 14), Unsigned(Uint48, 10), false},
+		"the change":                {Unsigned(Uint48, 15), Unsigned(Uint48, 5), Unsigned(Uint48, 10), true},
+		"below zero":                {Signed(Int24, -3), Signed(Int24, 3), Signed(Int24, 7), false},
+		"across zero":               {Signed(Int24, -3), Signed(Int24, 4), Signed(Int24, 7), true},
+		"the ends of 64 bits":       {Signed(Int64, math.MinInt64), Signed(Int64, math.MaxInt64), Signed(Int64, math.MaxInt64), true},
+		"a bitmap":                  {Unsigned(Map8, 1), Unsigned(Map8, 2), Value{}, true},
+		"a string":                  {String("a"), String("b"), Value{}, true},
+		"single, less":              {Single(1), Single(1.4), Single(0.5), false},
+		"single, more":              {Single(1), Single(0.4), Single(0.5), true},
+		"not a number":              {Single(1), Single(float32(math.NaN())), Single(9), true},
+		"double":                    {Unsigned(Float64, math.Float64bits(1)), Unsigned(Float64, math.Float64bits(3)), Unsigned(Float64, math.Float64bits(2)), true},
+		"half: 1 and 1.5 by 0.5":    {half(0x3C00), half(0x3E00), half(0x3800), true},
+		"half: 1 and 1.25 by 0.5":   {half(0x3C00), half(0x3D00), half(0x3800), false},
+		"half: infinity and -2":     {half(0x7C00), half(0xC000), half(0x7BFF), true},
+		"half: the smallest number": {half(0), half(1), half(2), false},
+		"another type":              {Unsigned(Uint8, 1), Unsigned(Uint16, 1), Unsigned(Uint8, 9), true},
+		"members":                   {Value{Type: Array, Element: Uint8, Items: []Value{Unsigned(Uint8, 1)}}, Value{Type: Array, Element: Uint8, Items: []Value{Unsigned(Uint8, 2)}}, Value{}, true},
+		"the same members":          {Value{Type: Array, Element: Uint8, Items: []Value{Unsigned(Uint8, 1)}}, Value{Type: Array, Element: Uint8, Items: []Value{Unsigned(Uint8, 1)}}, Value{}, false},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, x.want, x.v.Differs(&x.from, &x.change)) })
+	}
+}
