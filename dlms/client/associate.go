@@ -41,6 +41,9 @@ func (c *Client) check() error {
 		m == security.MechanismSHA1 || m == security.MechanismSHA256) && cfg.Secret.IsZero():
 		return fmt.Errorf("client: Config.Secret is needed for %v", m)
 	}
+	if err := c.checkGeneral(); err != nil {
+		return err
+	}
 	if cfg.ciphered() || m == security.MechanismGMAC {
 		cipher, err := cfg.Keys.Cipher(cfg.Suite)
 		if err != nil {
@@ -124,12 +127,11 @@ func (c *Client) protectInitiate(ctx context.Context, user []byte) ([]byte, erro
 	if !c.cfg.ciphered() {
 		return user, nil
 	}
-	ic, err := c.cfg.Counter.Next(ctx)
+	ic, err := c.nextCounter(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("client: no invocation counter: %w", err)
+		return nil, err
 	}
-	c.sent.Store(ic)
-	sc := security.NewControl(c.cfg.Suite, c.cfg.Protection)
+	sc := security.NewControl(c.cfg.Suite, c.cfg.opening())
 	return c.cipher.AppendService(nil, byte(apdu.TagGloInitiateRequest), c.cfg.SystemTitle, sc, ic, user)
 }
 
@@ -181,7 +183,7 @@ func (c *Client) accept(answer []byte) (acse.AARE, apdu.InitiateResponse, error)
 	}
 	user := response.UserInformation
 	if len(user) > 0 && apdu.Tag(user[0]).IsCiphered() {
-		plain, _, err := c.unprotect(user)
+		plain, _, err := c.unprotectAs(user, c.cfg.opening())
 		if err != nil {
 			if response.Result != acse.ResultAccepted {
 				return response, none, refused // the refusal says more than its protection

@@ -26,13 +26,14 @@ type Client struct {
 	dedicatedCounter security.SendCounter
 	dedicatedServer  security.ReceiveCounter
 
-	invoke uint8
-	sent   atomic.Uint32 // invocation counter of the last ciphered request
-	gbt    uint16        // general blocks that carried the last request
-	alarm  clock.Timer
+	invoke      uint8
+	sent        atomic.Uint32 // invocation counter of the last ciphered request
+	transaction uint64        // of the last request in general-ciphering or general-signing
+	gbt         uint16        // general blocks that carried the last request
+	alarm       clock.Timer
 
 	// Memory that is used again and again.
-	plain, out, in, whole, blockOut []byte
+	plain, out, signed, in, whole, blockOut []byte
 }
 
 func newClient(link Link, cfg Config) *Client {

@@ -17,8 +17,9 @@ type Wrapping uint8
 
 // The wrappings.
 const (
-	WrapService Wrapping = iota // a glo- or ded- tag for each service: what every ciphering server takes
-	WrapGeneral                 // general-glo-ciphering or general-ded-ciphering, which carry the sender's title
+	WrapService   Wrapping = iota // a glo- or ded- tag for each service: what every ciphering server takes
+	WrapGeneral                   // general-glo-ciphering or general-ded-ciphering, which carry the sender's title
+	WrapCiphering                 // general-ciphering: under the GUEK, or a key that Config.KeyUse makes for the one APDU
 )
 
 // Config says how to associate. The zero Config is the public client: no authentication, no ciphering.
@@ -31,7 +32,9 @@ type Config struct {
 	// Suite and Keys protect APDUs and serve HLS 5. Zero: suite 0; a zero GUEK: no ciphering.
 	Suite security.Suite
 	Keys  security.KeySet
-	// Protection of every APDU, from the initiate request on. Zero: both when there is a GUEK and Plain is not set.
+	// Protection of every APDU, from the initiate request on. Zero: both when there is a GUEK and Plain is not set. With
+	// ProtectSign, what follows the association is signed too (general-signing) and its answers must be; the initiate
+	// request and the release are ciphered only.
 	Protection security.Protection
 	// Plain leaves APDUs unprotected although there are keys, for HLS 5 in an association without ciphering.
 	Plain bool
@@ -44,9 +47,14 @@ type Config struct {
 	SystemTitle security.SystemTitle
 	// ServerTitle is what the server should be. Zero: learn it from the association response.
 	ServerTitle security.SystemTitle
-	// SigningKey and ServerKey serve HLS 7.
+	// SigningKey and ServerKey serve HLS 7, signing, and one-pass key agreement.
 	SigningKey security.SigningKey
 	ServerKey  security.VerifyKey
+	// KeyUse is the way to the key of general-ciphering (WrapCiphering). Zero: the GUEK.
+	KeyUse security.KeyUse
+	// AgreementKey and ServerAgreement, the server's static public key x || y, serve the ways that agree on a key.
+	AgreementKey    security.AgreementKey
+	ServerAgreement []byte
 
 	// Counter gives the invocation counters of the GUEK in the client's direction. Zero: one that starts at 1, which is
 	// right only for a key that was never used.
@@ -70,9 +78,10 @@ type Config struct {
 
 	// Timeout of one request and answer (each block counts as one). Zero: 30 s.
 	Timeout time.Duration
-	// Clock measures Timeout. Zero: the machine's.
+	// Clock measures Timeout, and makes the transaction ids of general-ciphering and general-signing, which must rise
+	// for a server that remembers them. Zero: the machine's.
 	Clock clock.Clock
-	// Random gives challenges and dedicated keys. Zero: crypto/rand.
+	// Random gives challenges, dedicated and ephemeral keys. Zero: crypto/rand.
 	Random io.Reader
 	// Notify gets data and event notifications that arrive while the client waits for an answer: the APDU in the clear,
 	// valid during the call. Zero: they are dropped.
@@ -82,7 +91,7 @@ type Config struct {
 // DefaultConformance is what this client can do.
 const DefaultConformance = cosem.ConfGeneralProtection | cosem.ConfGeneralBlockTransfer |
 	cosem.ConfBlockTransferGet | cosem.ConfBlockTransferSet | cosem.ConfBlockTransferAction |
-	cosem.ConfMultipleReferences | cosem.ConfDataNotification | cosem.ConfGet | cosem.ConfSet |
+	cosem.ConfMultipleReferences | cosem.ConfAccess | cosem.ConfDataNotification | cosem.ConfGet | cosem.ConfSet |
 	cosem.ConfSelectiveAccess | cosem.ConfEventNotification | cosem.ConfAction
 
 func (c Config) withDefaults() Config {
@@ -117,6 +126,14 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) ciphered() bool { return c.Protection != security.ProtectNone }
+
+// opening is the protection of the initiate request and of its answer: nothing is signed before the association is open.
+func (c Config) opening() security.Protection {
+	if both := c.Protection & security.ProtectBoth; both != 0 || !c.ciphered() {
+		return both
+	}
+	return security.ProtectBoth
+}
 
 // Counter gives invocation counters, each greater than the one before. Whoever implements it has made sure, on disk if
 // need be, that a value it gives is never given again under the same key.

@@ -16,7 +16,7 @@
 // # Associations
 //
 // [Associate] opens an association as [Config] says (no security, password, HLS 2 to 7; ciphered or not) and returns a
-// [Client]. Its methods do block transfer, lists and general block transfer by themselves. Every request is answered by
+// [Client]. Its methods do block transfer, lists and general block transfer by themselves, cipher and sign. Every request is answered by
 // its own answer: the invoke-id is checked, late answers are dropped, and after a timeout the association is at an end,
 // because nobody can say whether the server acted.
 //

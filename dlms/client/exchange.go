@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -63,7 +64,10 @@ func (c *Client) overhead() int {
 	if !c.cfg.ciphered() {
 		return 0
 	}
-	n := 1 + 3 + security.HeaderSize + security.TagSize
+	n := c.generalOverhead()
+	if c.cfg.Wrapping != WrapCiphering {
+		n += 1 + 3 + security.HeaderSize + security.TagSize
+	}
 	if c.cfg.Wrapping == WrapGeneral {
 		n += 1 + len(security.SystemTitle{})
 	}
@@ -92,16 +96,32 @@ func (c *Client) longAsGBT(own cosem.Conformance) bool {
 // has the tag want and the invoke-id of the request; exceptions and service errors become errors, notifications go to
 // Config.Notify, and whatever else arrives is an answer that came too late for its request, and is passed over.
 func (c *Client) exchange(ctx context.Context, request []byte, want apdu.Tag, id apdu.InvokeID) ([]byte, error) {
+	return c.exchangeNumbered(ctx, request, want, uint32(id.ID()))
+}
+
+// numberOf is the invoke-id in an answer.
+func numberOf(tag apdu.Tag, plain []byte) (uint32, bool) {
+	switch {
+	case tag == apdu.TagAccessResponse && len(plain) > 4:
+		return apdu.LongInvokeID(binary.BigEndian.Uint32(plain[1:])).ID(), true
+	case tag != apdu.TagAccessResponse && len(plain) > 2:
+		return uint32(apdu.InvokeID(plain[2]).ID()), true
+	}
+	return 0, false
+}
+
+// exchangeNumbered is exchange for services whose invoke-ids have any length.
+func (c *Client) exchangeNumbered(ctx context.Context, request []byte, want apdu.Tag, id uint32) ([]byte, error) {
 	out, err := c.protect(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := c.roundTrip(ctx, out)
-	other := -1 // the invoke-id of an answer that was passed over
+	other := int64(-1) // the invoke-id of an answer that was passed over
 	for range maxStale {
 		if err != nil {
 			if other >= 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-				err = fmt.Errorf("client: an answer came with invoke-id %d instead of %d (if the server does not echo it, set Config.AnyInvokeID): %w", other, id.ID(), err)
+				err = fmt.Errorf("client: an answer came with invoke-id %d instead of %d (if the server does not echo it, set Config.AnyInvokeID): %w", other, id, err)
 			}
 			return nil, c.lose(err)
 		}
@@ -118,12 +138,13 @@ func (c *Client) exchange(ctx context.Context, request []byte, want apdu.Tag, id
 			if tag == want {
 				return nil, c.lose(fmt.Errorf("client: %v in the clear: %w", tag, ErrUnprotected))
 			}
-		case tag == want && len(plain) > 2:
-			got := apdu.InvokeID(plain[2])
-			if got.ID() == id.ID() || c.cfg.AnyInvokeID {
-				return plain, nil
+		case tag == want:
+			if got, ok := numberOf(tag, plain); ok {
+				if got == id || c.cfg.AnyInvokeID {
+					return plain, nil
+				}
+				other = int64(got)
 			}
-			other = int(got.ID())
 		case tag == apdu.TagDataNotification || tag == apdu.TagEventNotification:
 			if c.cfg.Notify != nil {
 				c.cfg.Notify(plain)
@@ -131,7 +152,7 @@ func (c *Client) exchange(ctx context.Context, request []byte, want apdu.Tag, id
 		}
 		answer, err = c.receive(ctx)
 	}
-	return nil, c.lose(fmt.Errorf("client: %d APDUs came, none of them the answer (%v, invoke-id %d): %w", maxStale, want, id.ID(), ErrProtocol))
+	return nil, c.lose(fmt.Errorf("client: %d APDUs came, none of them the answer (%v, invoke-id %d): %w", maxStale, want, id, ErrProtocol))
 }
 
 // roundTrip sends an APDU as it goes on the link and returns the next one, put together from general blocks if need be.
@@ -274,9 +295,27 @@ func (c *Client) sendGeneralBlocks(ctx context.Context, out []byte) ([]byte, err
 
 // protect ciphers a request as the association demands. The result is valid until the next call.
 func (c *Client) protect(ctx context.Context, request []byte) ([]byte, error) {
-	if !c.cfg.ciphered() {
+	switch {
+	case !c.cfg.ciphered():
 		return request, nil
+	case c.general():
+		return c.protectGeneral(ctx, request)
 	}
+	return c.protectSpecific(ctx, request)
+}
+
+// nextCounter takes the next invocation counter of the GUEK.
+func (c *Client) nextCounter(ctx context.Context) (uint32, error) {
+	ic, err := c.cfg.Counter.Next(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("client: no invocation counter: %w", err)
+	}
+	c.sent.Store(ic)
+	return ic, nil
+}
+
+// protectSpecific ciphers a request under the global or the dedicated key.
+func (c *Client) protectSpecific(ctx context.Context, request []byte) ([]byte, error) {
 	tag := apdu.Tag(request[0])
 	sc := security.NewControl(c.cfg.Suite, c.cfg.Protection)
 	cipher, general := c.cipher, apdu.TagGeneralGlo
@@ -286,14 +325,17 @@ func (c *Client) protect(ctx context.Context, request []byte) ([]byte, error) {
 	if c.dedicated != nil {
 		cipher, general = c.dedicated, apdu.TagGeneralDed
 		service, ok = tag.Ded()
-		ic, err = c.dedicatedCounter.Next()
+		if ic, err = c.dedicatedCounter.Next(); err == nil {
+			c.sent.Store(ic)
+		} else {
+			err = fmt.Errorf("client: no invocation counter: %w", err)
+		}
 	} else {
-		ic, err = c.cfg.Counter.Next(ctx)
+		ic, err = c.nextCounter(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("client: no invocation counter: %w", err)
+		return nil, err
 	}
-	c.sent.Store(ic)
 	if c.cfg.Wrapping == WrapGeneral || !ok {
 		c.out, err = cipher.AppendGeneral(c.out[:0], byte(general), c.cfg.SystemTitle, sc, ic, request)
 	} else {
@@ -304,9 +346,26 @@ func (c *Client) protect(ctx context.Context, request []byte) ([]byte, error) {
 
 // unprotect deciphers an answer. kept tells that it was protected as well as the association demands.
 func (c *Client) unprotect(answer []byte) (plain []byte, kept bool, err error) {
+	return c.unprotectAs(answer, c.cfg.Protection)
+}
+
+// unprotectAs deciphers an answer that needs some protection.
+func (c *Client) unprotectAs(answer []byte, need security.Protection) (plain []byte, kept bool, err error) {
 	tag := apdu.Tag(answer[0])
+	if tag == apdu.TagGeneralSigning {
+		var fresh bool
+		if answer, fresh, err = c.verify(answer); err != nil {
+			return nil, false, err
+		}
+		if tag = apdu.Tag(answer[0]); fresh || tag.IsCiphered() {
+			need &^= security.ProtectSign
+		}
+	}
 	if !tag.IsCiphered() {
-		return answer, !c.cfg.ciphered(), nil
+		return answer, need == 0, nil
+	}
+	if need&security.ProtectSign != 0 {
+		return nil, false, c.lose(fmt.Errorf("client: %v without a signature: %w", tag, ErrUnprotected))
 	}
 	if c.cipher == nil {
 		return nil, false, c.lose(fmt.Errorf("client: %v in an association without keys: %w", tag, ErrProtocol))
@@ -333,8 +392,9 @@ func (c *Client) unprotect(answer []byte) (plain []byte, kept bool, err error) {
 			return nil, false, err
 		}
 		content, ded = p.Content, true
-	case apdu.TagGeneralCiphering, apdu.TagGeneralSigning:
-		return nil, false, c.lose(fmt.Errorf("client: %v: not supported in this association: %w", tag, ErrProtocol))
+	case apdu.TagGeneralCiphering:
+		plain, err := c.openGeneral(answer, need)
+		return plain, err == nil, err
 	default:
 		p, _, err := apdu.ParseCiphered(answer)
 		if err != nil {
@@ -349,7 +409,7 @@ func (c *Client) unprotect(answer []byte) (plain []byte, kept bool, err error) {
 			return nil, false, c.lose(fmt.Errorf("client: %v without a dedicated key: %w", tag, ErrProtocol))
 		}
 	}
-	if plain, err = c.decipher(cipher, counter, title, content, tag); err != nil {
+	if plain, err = c.decipher(cipher, counter, title, content, tag, need); err != nil {
 		return nil, false, err
 	}
 	return plain, true, nil
@@ -364,12 +424,12 @@ func (c *Client) sameTitle(title []byte) error {
 }
 
 // decipher opens content of the server and checks its counter. Authentication is not optional where we authenticate.
-func (c *Client) decipher(cipher *security.Cipher, counter *security.ReceiveCounter, title security.SystemTitle, content []byte, tag apdu.Tag) ([]byte, error) {
+func (c *Client) decipher(cipher *security.Cipher, counter *security.ReceiveCounter, title security.SystemTitle, content []byte, tag apdu.Tag, need security.Protection) ([]byte, error) {
 	head, err := security.ParseContent(content)
 	if err != nil {
 		return nil, c.lose(fmt.Errorf("client: %v: %w", tag, err))
 	}
-	if missing := c.cfg.Protection &^ head.Control.Protection(); missing&security.ProtectAuth != 0 {
+	if missing := need &^ head.Control.Protection(); missing&security.ProtectAuth != 0 {
 		return nil, c.lose(fmt.Errorf("client: %v with control byte %v: %w", tag, head.Control, ErrUnprotected))
 	}
 	c.in = slices.Grow(c.in[:0], len(content))

@@ -451,7 +451,7 @@ func TestCipheredRefusals(t *testing.T) {
 		{"dedicated without a key", func(s *security.Cipher) string {
 			return seal(t, s, apdu.TagDedGetResponse, 0x30, 9, "C401C1001101")
 		}, ErrProtocol},
-		{"signed", func(*security.Cipher) string { return "DF00" }, ErrProtocol},
+		{"signed, cut short", func(*security.Cipher) string { return "DF00" }, axdr.ErrTruncated},
 		{"empty", func(s *security.Cipher) string { return seal(t, s, apdu.TagGloGetResponse, 0x30, 9, "") }, ErrProtocol},
 		{"short", func(*security.Cipher) string { return "CC0530000000" }, axdr.ErrTruncated},
 	} {

@@ -164,13 +164,16 @@ func (a *association) initiate(now time.Time, b []byte) (q apdu.InitiateRequest,
 	if len(b) == 0 {
 		return q, false, refuseInitiate(apdu.InitiateOther)
 	}
+	base := security.ProtectNone
 	if apdu.Tag(b[0]) == apdu.TagGloInitiateRequest {
 		if !a.ciphered {
 			return q, false, refuse(acse.DiagnosticContextNotSupported)
 		}
 		ciphered = true
+		// There is no signed form of it: where a policy wants signatures, its ciphering stands for one.
+		base = security.ProtectSign
 	}
-	plain, exception := a.unprotect(now, b)
+	plain, exception := a.unprotect(now, b, base)
 	switch {
 	case exception == nil:
 	case exception.Service == apdu.ServiceInvocationCounterError:

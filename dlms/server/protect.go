@@ -29,11 +29,10 @@ func (a *association) policy() Policy {
 	return a.spec.Policy | a.device.Security.Policy()
 }
 
-// unprotect opens a request. The plain APDU aliases b or the association's buffer. A refusal means that nothing of the
-// request may be used.
-func (a *association) unprotect(now time.Time, b []byte) ([]byte, *apdu.Exception) {
+// unprotect opens a request. The plain APDU aliases b or the association's buffer. base is protection that counts as there
+// whatever b is. A refusal means that nothing of the request may be used.
+func (a *association) unprotect(now time.Time, b []byte, base security.Protection) ([]byte, *apdu.Exception) {
 	a.request = request{}
-	var base security.Protection
 	if apdu.Tag(b[0]) == apdu.TagGeneralSigning {
 		content, refusal := a.openSigned(now, b)
 		if refusal != nil {

@@ -6,6 +6,7 @@ import (
 	"smets1/dlms/acse"
 	"smets1/dlms/apdu"
 	"smets1/dlms/cosem"
+	"smets1/dlms/security"
 )
 
 // Serve answers one APDU from a peer: the reply is appended to dst, and nothing is where the protocol wants silence.
@@ -77,7 +78,7 @@ func exception(dst []byte, state apdu.StateError, service apdu.ServiceError) []b
 
 // process serves one whole APDU, ciphered or not, and runs what was put off until after the reply.
 func (a *association) process(now time.Time, request, dst []byte) []byte {
-	plain, refusal := a.unprotect(now, request)
+	plain, refusal := a.unprotect(now, request, security.ProtectNone)
 	if refusal != nil {
 		dst, _ = refusal.AppendBinary(dst)
 		return dst
