@@ -18,6 +18,7 @@ const (
 	BadDigest
 	UnknownSigner
 	BadSignature
+	WrongDevice
 )
 
 var reasons = [...]struct{ code, text string }{
@@ -31,6 +32,7 @@ var reasons = [...]struct{ code, text string }{
 	BadDigest:         {"bad-digest", "the payload does not match its digest: the image is corrupt"},
 	UnknownSigner:     {"unknown-signer", "the device does not trust the signer"},
 	BadSignature:      {"bad-signature", "the signature does not match"},
+	WrongDevice:       {"wrong-device", "the image is for one other device"},
 }
 
 // Code is a stable word for the reason.

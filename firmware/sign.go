@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"math/big"
 )
@@ -17,9 +18,6 @@ type Signers map[string]*ecdsa.PublicKey
 // the size and digest of the payload. The same input gives the same octets:
 // the nonce is that of RFC 6979.
 func Sign(h Header, payload []byte, key *ecdsa.PrivateKey) ([]byte, error) {
-	if key == nil || key.Curve != elliptic.P256() {
-		return nil, fmt.Errorf("firmware: sign image %s: the key must be on P-256", h.Version)
-	}
 	if len(payload) > MaxPayload {
 		return nil, fmt.Errorf("firmware: sign image %s: payload of %d octets, at most %d are allowed", h.Version, len(payload), MaxPayload)
 	}
@@ -30,18 +28,10 @@ func Sign(h Header, payload []byte, key *ecdsa.PrivateKey) ([]byte, error) {
 		return nil, err
 	}
 	b = append(b, payload...)
-	sum := sha256.Sum256(b)
-	der, err := key.Sign(nil, sum[:], crypto.SHA256)
+	raw, err := signDigest(key, sha256.Sum256(b))
 	if err != nil {
 		return nil, fmt.Errorf("firmware: sign image %s: %w", h.Version, err)
 	}
-	var sig struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(der, &sig); err != nil {
-		return nil, fmt.Errorf("firmware: sign image %s: %w", h.Version, err)
-	}
-	var raw [signatureSize]byte
-	sig.R.FillBytes(raw[:signatureSize/2])
-	sig.S.FillBytes(raw[signatureSize/2:])
 	return append(b, raw[:]...), nil
 }
 
@@ -63,13 +53,34 @@ func (m *Image) Verify(s Signers) error {
 		}
 		signed = b[:len(b)-signatureSize]
 	}
-	sum := sha256.Sum256(signed)
-	der, err := asn1.Marshal(struct{ R, S *big.Int }{
-		new(big.Int).SetBytes(m.Signature[:signatureSize/2]),
-		new(big.Int).SetBytes(m.Signature[signatureSize/2:]),
-	})
-	if err != nil || !ecdsa.VerifyASN1(key, sum[:], der) {
+	if !verifyDigest(key, sha256.Sum256(signed), m.Signature) {
 		return &Refusal{BadSignature, "no match", "a signature by " + m.Signer}
 	}
 	return nil
+}
+
+// signDigest gives r‖s.
+func signDigest(key *ecdsa.PrivateKey, sum [sha256.Size]byte) (raw [signatureSize]byte, err error) {
+	if key == nil || key.Curve != elliptic.P256() {
+		return raw, errors.New("the key must be on P-256")
+	}
+	der, err := key.Sign(nil, sum[:], crypto.SHA256)
+	if err != nil {
+		return raw, err
+	}
+	var sig struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &sig); err != nil {
+		return raw, err
+	}
+	sig.R.FillBytes(raw[:signatureSize/2])
+	sig.S.FillBytes(raw[signatureSize/2:])
+	return raw, nil
+}
+
+func verifyDigest(key *ecdsa.PublicKey, sum [sha256.Size]byte, raw [signatureSize]byte) bool {
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{
+		new(big.Int).SetBytes(raw[:signatureSize/2]),
+		new(big.Int).SetBytes(raw[signatureSize/2:]),
+	})
+	return err == nil && ecdsa.VerifyASN1(key, sum[:], der)
 }

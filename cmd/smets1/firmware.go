@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -25,18 +26,29 @@ func newFirmwareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "firmware",
 		Short: "Look into, check, make and sign firmware images",
-		Long: `firmware works on image files of this project's own format; those of the makers
-are not published. pack makes an image of a payload, sign signs it, verify judges
-it as a device would, inspect shows what it says of itself.`,
+		Long: `firmware works on three kinds of file, which it tells apart by their content:
+
+  images      this project's own format, which devices take over DLMS image
+              transfer; those of the makers are not published
+  OTA files   the published format of the ZigBee OTA cluster, with signatures of
+              suite 1 (sect163k1) and suite 2 (sect283k1)
+  manifests   JSON: what a release is for, what it goes over, what it needs of
+              other devices, which eligible combinations it leads to
+
+pack makes one of a payload, sign signs it, verify judges it as a device would,
+inspect shows what it says of itself, diff compares two, plan orders the releases
+that bring a home to a goal, campaign has the gateway do so for many homes.`,
 		Example: `  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out lab.pem && chmod 600 lab.pem
   smets1 firmware pack --type esme --manufacturer ACME --model E1 --version 2.0 payload.bin e1-2.0.img
   smets1 firmware sign --key lab.pem --signer LAB e1-2.0.img
   openssl pkey -in lab.pem -pubout -out lab.pub
-  smets1 firmware verify --trust LAB=lab.pub e1-2.0.img`,
+  smets1 firmware verify --trust LAB=lab.pub e1-2.0.img
+  smets1 firmware plan --releases releases/ --home chf/ACME/H1/1/1.0 --home esme/ACME/E1/1/1.0`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newFirmwareInspectCommand(), newFirmwareVerifyCommand(), newFirmwarePackCommand(), newFirmwareSignCommand())
+	c.AddCommand(newFirmwareInspectCommand(), newFirmwareVerifyCommand(), newFirmwarePackCommand(), newFirmwareSignCommand(),
+		newFirmwareDiffCommand(), newFirmwarePlanCommand())
 	return c
 }
 
@@ -55,63 +67,52 @@ type imageReport struct {
 	Size         int    `json:"size"`
 	PayloadSize  uint32 `json:"payload_size"`
 	PayloadOK    bool   `json:"payload_digest_ok"`
-}
-
-// readImage reads a file that is one image and nothing more.
-func readImage(path string) ([]byte, firmware.Image, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, firmware.Image{}, usageError{err}
-	}
-	m, n, err := firmware.ParseImage(b)
-	if err == nil && n != len(b) {
-		err = fmt.Errorf("%d octets follow the image: cut them off", len(b)-n)
-	}
-	if err != nil {
-		return nil, firmware.Image{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return b, m, nil
+	BlockSize    int    `json:"block_size,omitempty"`
+	Blocks       int    `json:"blocks,omitempty"`
+	LastBlock    int    `json:"last_block,omitempty"`
 }
 
 func newFirmwareInspectCommand() *cobra.Command {
-	asJSON := false
+	asJSON, blockSize := false, 0
 	c := &cobra.Command{
 		Use:   "inspect FILE…",
-		Short: "Show what images say of themselves",
-		Long:  "inspect shows the header of each image and its digest, by which the gateway's\nfirmware.upgrade names it. It judges neither signature nor fitness: verify does.",
-		Example: `  smets1 firmware inspect *.img
-  smets1 firmware inspect --json e1-2.0.img | jq -r .sha256`,
+		Short: "Show what images, OTA files and manifests say of themselves",
+		Long: `inspect shows the header of each file, its parts and its digest, by which the
+gateway's firmware.upgrade names an image. It judges neither signature nor
+fitness: verify does.`,
+		Example: `  smets1 firmware inspect *.img *.ota
+  smets1 firmware inspect --json e1-2.0.img | jq -r .sha256
+  smets1 firmware inspect --block-size 128 e1-2.0.img`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			if blockSize < 0 {
+				return usageError{errors.New("--block-size: give a number above zero")}
+			}
 			var errs []error
 			for i, path := range args {
-				b, m, err := readImage(path)
+				f, err := readFirmware(path)
 				if err != nil {
 					errs = append(errs, err)
 					continue
 				}
-				r := imageReport{
-					File: path, SHA256: firmware.DigestOf(b).String(), Type: m.Type.String(), Manufacturer: m.Manufacturer, Model: m.Model,
-					HardwareFrom: m.HardwareFrom, HardwareTo: m.HardwareTo, Version: m.Version, Signer: m.Signer,
-					Signed: m.Signature != [len(m.Signature)]byte{}, Size: len(b), PayloadSize: m.PayloadSize, PayloadOK: sha256.Sum256(m.Payload) == m.PayloadSum,
+				if i > 0 && !asJSON {
+					fmt.Fprintln(c.OutOrStdout())
 				}
-				if err := r.print(c.OutOrStdout(), asJSON, i > 0); err != nil {
+				if err := f.inspect(c.OutOrStdout(), asJSON, blockSize); err != nil {
 					return err
 				}
 			}
 			return errors.Join(errs...)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON per image")
+	c.Flags().BoolVar(&asJSON, "json", false, "one line of JSON per file")
+	c.Flags().IntVar(&blockSize, "block-size", 0, "say also how many blocks of this size DLMS image transfer takes")
 	return c
 }
 
-func (r imageReport) print(out io.Writer, asJSON, another bool) error {
+func (r imageReport) print(out io.Writer, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(r)
-	}
-	if another {
-		fmt.Fprintln(out)
 	}
 	signature := "there, by " + r.Signer
 	if !r.Signed {
@@ -124,6 +125,9 @@ func (r imageReport) print(out io.Writer, asJSON, another bool) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "file\t%s\nsha256\t%s\nfor\t%s %s %s, hardware %d to %d\nversion\t%s\nsignature\t%s\nsize\t%d octets\npayload\t%d octets, %s\n",
 		r.File, r.SHA256, r.Type, r.Manufacturer, r.Model, r.HardwareFrom, r.HardwareTo, r.Version, signature, r.Size, r.PayloadSize, payload)
+	if r.Blocks > 0 {
+		fmt.Fprintf(w, "blocks\t%d of %d octets, the last of %d\n", r.Blocks, r.BlockSize, r.LastBlock)
+	}
 	return w.Flush()
 }
 
@@ -133,61 +137,57 @@ type verifyOptions struct {
 	device    string
 	hardware  uint16
 	running   string
+	ota       otaTrustOptions
 }
 
 func newFirmwareVerifyCommand() *cobra.Command {
 	o := verifyOptions{}
 	c := &cobra.Command{
 		Use:   "verify FILE…",
-		Short: "Judge images as a device would",
-		Long: `verify checks form, digest and signature of each image, and with --device whether
-it fits that device. It prints ok or the reason for which a device refuses it, as
-a stable word and a sentence. The exit status is 0 if all are fine, else 1.`,
+		Short: "Judge images, OTA files and manifests as a device would",
+		Long: `verify checks form, digest and signature of each file, and with --device (of OTA
+files --ota-device) whether it fits that device. Of a manifest it checks the
+signature and the image beside it. It prints ok or the reason for which a device
+refuses the file, as a stable word and a sentence. The exit status is 0 if all
+are fine, else 1.
+
+An OTA file is signed by the holder of an implicit certificate; --authority names
+who may certify, --ota-signer who may sign.`,
 		Example: `  smets1 firmware verify --trust LAB=lab.pub e1-2.0.img
-  smets1 firmware verify --simulator --device esme/ACME/E1 --hardware 3 --running 1.9 e1-2.0.img`,
+  smets1 firmware verify --simulator --device esme/ACME/E1 --hardware 3 --running 1.9 e1-2.0.img
+  smets1 firmware verify --authority 00-DB-00-00-00-00-00-CA=ca.hex --ota-device 1209/0007 --running 01000000 g1.ota`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.OutOrStdout(), args) },
 	}
 	f := c.Flags()
 	f.StringArrayVar(&o.trust, "trust", nil, "NAME=FILE: a signer and its public key, PEM, P-256 (repeatable)")
-	f.BoolVar(&o.simulator, "simulator", false, "trust the key of the simulator, as simulated devices do and no real one may")
-	f.StringVar(&o.device, "device", "", "TYPE/MANUFACTURER/MODEL of a device that it must fit")
-	f.Uint16Var(&o.hardware, "hardware", 0, "hardware revision of that device")
-	f.StringVar(&o.running, "running", "", "firmware version that the device runs (default: any)")
+	f.BoolVar(&o.simulator, "simulator", false, "trust the keys of the simulator, as simulated devices do and no real one may")
+	f.StringVar(&o.device, "device", "", "TYPE/MANUFACTURER/MODEL of a device that images must fit")
+	f.Uint16Var(&o.hardware, "hardware", 0, "hardware revision of the device")
+	f.StringVar(&o.running, "running", "", "firmware version that the device runs; of an OTA device 8 hexadecimal digits (default: any)")
+	o.ota.add(f)
 	return c
 }
 
 func (o *verifyOptions) run(w io.Writer, paths []string) error {
-	signers := firmware.Signers{}
-	if o.simulator {
-		signers = firmware.SimulatorSigners()
-	}
-	for _, t := range o.trust {
-		name, path, ok := strings.Cut(t, "=")
-		if !ok {
-			return usageError{fmt.Errorf("--trust %q: write NAME=FILE", t)}
-		}
-		key, err := readPublicKey(path)
-		if err != nil {
-			return usageError{err}
-		}
-		signers[name] = key
-	}
-	if len(signers) == 0 {
-		return usageError{errors.New("nobody is trusted: name signers by --trust, or say --simulator")}
-	}
-	device, err := o.target(signers)
+	j, err := o.judge()
 	if err != nil {
 		return err
 	}
 	refused := 0
 	for _, path := range paths {
-		err := o.check(path, device, signers)
+		f, err := readFirmware(path)
+		if err == nil {
+			err = f.judge(j)
+		}
 		var r *firmware.Refusal
+		var usage usageError
 		switch {
 		case err == nil:
 			fmt.Fprintf(w, "%s: ok\n", path)
 			continue
+		case errors.As(err, &usage):
+			return err
 		case errors.As(err, &r):
 			fmt.Fprintf(w, "%s: %s: %v (have %s, want %s)\n", path, r.Reason.Code(), r.Reason, r.Have, r.Want)
 		default:
@@ -196,17 +196,54 @@ func (o *verifyOptions) run(w io.Writer, paths []string) error {
 		refused++
 	}
 	if refused > 0 {
-		return fmt.Errorf("%d of %d images are refused", refused, len(paths))
+		return fmt.Errorf("%d of %d files are refused", refused, len(paths))
 	}
 	return nil
+}
+
+// judge is whom files are judged for: nobody in particular, or a device.
+type judge struct {
+	signers firmware.Signers
+	device  *firmware.Device // nil: no image must fit
+	trust   firmware.OTATrust
+	ota     *firmware.OTADevice // nil: no OTA file must fit
+}
+
+func (o *verifyOptions) judge() (judge, error) {
+	j := judge{signers: firmware.Signers{}}
+	if o.simulator {
+		j.signers = firmware.SimulatorSigners()
+	}
+	for _, t := range o.trust {
+		name, path, ok := strings.Cut(t, "=")
+		if !ok {
+			return j, usageError{fmt.Errorf("--trust %q: write NAME=FILE", t)}
+		}
+		key, err := readPublicKey(path)
+		if err != nil {
+			return j, usageError{err}
+		}
+		j.signers[name] = key
+	}
+	var err error
+	if j.trust, err = o.ota.trust(o.simulator); err != nil {
+		return j, err
+	}
+	if len(j.signers) == 0 && len(j.trust.Authorities) == 0 {
+		return j, usageError{errors.New("nobody is trusted: name signers by --trust or --authority, or say --simulator")}
+	}
+	if o.device == "" && o.ota.device == "" && (o.hardware != 0 || o.running != "") {
+		return j, usageError{errors.New("--hardware and --running are of a --device")}
+	}
+	if j.device, err = o.target(j.signers); err == nil {
+		j.ota, err = o.ota.target(j.trust, o.hardware, o.running)
+	}
+	return j, err
 }
 
 // target is the device that images must fit; nil without --device.
 func (o *verifyOptions) target(s firmware.Signers) (*firmware.Device, error) {
 	if o.device == "" {
-		if o.hardware != 0 || o.running != "" {
-			return nil, usageError{errors.New("--hardware and --running are of a --device")}
-		}
 		return nil, nil
 	}
 	parts := strings.SplitN(o.device, "/", 3)
@@ -220,23 +257,9 @@ func (o *verifyOptions) target(s firmware.Signers) (*firmware.Device, error) {
 	return &firmware.Device{Type: t, Manufacturer: parts[1], Model: parts[2], Hardware: o.hardware, Version: o.running, Signers: s}, nil
 }
 
-func (o *verifyOptions) check(path string, device *firmware.Device, s firmware.Signers) error {
-	b, m, err := readImage(path)
-	if err != nil {
-		return err
-	}
-	if device == nil {
-		return m.Verify(s)
-	}
-	_, err = firmware.Check(b, *device)
-	return err
-}
-
 func imageType(word string) (firmware.DeviceType, error) {
-	for _, t := range []firmware.DeviceType{firmware.Hub, firmware.ESME, firmware.GSME, firmware.IHD} {
-		if t.String() == word {
-			return t, nil
-		}
+	if t, ok := firmware.DeviceTypeOf(word); ok {
+		return t, nil
 	}
 	return 0, usageError{fmt.Errorf("type %q: use chf, esme, gsme or ihd", word)}
 }
@@ -247,6 +270,8 @@ type packOptions struct {
 	key       string
 	simulator bool
 	force     bool
+	ota       otaPackOptions
+	release   releaseOptions
 }
 
 // unsigned names the signer of an image that nobody signed.
@@ -257,9 +282,16 @@ func newFirmwarePackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pack PAYLOAD IMAGE",
 		Short: "Make an image of a payload",
-		Long:  "pack puts a header with the payload's digest before it. Without --key or\n--simulator the image is not signed, and every device refuses it until sign did.",
+		Long: `pack puts a header with the payload's digest before it. Without --key or
+--simulator the image is not signed, and every device refuses it until sign did.
+
+With --ota it makes an OTA file for the HAN instead, of whatever payload: where
+the device takes this project's images over the air, the payload is such an
+image. With --release it also writes the release's manifest beside the image.`,
 		Example: `  smets1 firmware pack --type esme --manufacturer ACME --model E1 --version 2.0 payload.bin e1-2.0.img
-  smets1 firmware pack --type gsme --manufacturer ACME --model G1 --version 1.1 --hardware-to 4 --simulator payload.bin g1-1.1.img`,
+  smets1 firmware pack --type gsme --manufacturer ACME --model G1 --version 1.1 --hardware-to 4 --simulator payload.bin g1-1.1.img
+  smets1 firmware pack --ota 1209/0007/01000001 --integrity --simulator g1-1.1.img g1-1.1.ota
+  smets1 firmware pack --type esme --manufacturer ACME --model E1 --version 2.0 --release e1-2.0.json --from 1.9 --needs chf=1.4 payload.bin e1-2.0.img`,
 		Args: usageArgs(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.OutOrStdout(), args[0], args[1]) },
 	}
@@ -274,10 +306,15 @@ func newFirmwarePackCommand() *cobra.Command {
 	f.StringVar(&o.key, "key", "", "sign with this private key, PEM, P-256")
 	f.BoolVar(&o.simulator, "simulator", false, "sign with the key of the simulator, which is no secret")
 	f.BoolVar(&o.force, "force", false, "write over an image that is there")
+	o.ota.add(f)
+	o.release.add(f)
 	return c
 }
 
 func (o *packOptions) run(w io.Writer, payloadPath, imagePath string) error {
+	if o.ota.id != "" {
+		return o.packOTA(w, payloadPath, imagePath)
+	}
 	var err error
 	if o.header.Type, err = imageType(o.kind); err != nil {
 		return err
@@ -301,7 +338,10 @@ func (o *packOptions) run(w io.Writer, payloadPath, imagePath string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	return writeImage(w, imagePath, b, o.force)
+	if err := writeImage(w, imagePath, b, o.force); err != nil || o.release.path == "" {
+		return err
+	}
+	return o.release.write(w, o.header, key, filepath.Base(imagePath), b, o.force)
 }
 
 func writeImage(w io.Writer, path string, b []byte, force bool) error {
@@ -343,30 +383,41 @@ func signingKey(path, signer string, simulator bool) (*ecdsa.PrivateKey, string,
 
 func newFirmwareSignCommand() *cobra.Command {
 	var (
-		key, signer, out string
-		simulator        bool
+		key, signer, out, otaSigner string
+		simulator                   bool
+		suite                       uint8
 	)
 	c := &cobra.Command{
-		Use:   "sign IMAGE",
-		Short: "Sign an image, in place of the signature that it has",
-		Long:  "sign writes the signer's name into the header and signs the image. The file is\nreplaced in one step, or kept as it is where something is wrong.",
+		Use:   "sign FILE",
+		Short: "Sign an image, OTA file or manifest, in place of the signature that it has",
+		Long: `sign writes the signer's name into the file and signs it. The file is replaced in
+one step, or kept as it is where something is wrong.
+
+Images and manifests are signed with a key on P-256, by --key and --signer. OTA
+files are signed by --ota-key, a JSON file that nobody else may read:
+
+  {"format": "smets1-ota-signer/1", "suite": 1,
+   "private_key": "…42 hex…", "certificate": "…96 hex…"}
+
+Suite 2 has 72 and 148 digits. The certificate is the signer's implicit one, as
+the authority of the network issues it.`,
 		Example: `  smets1 firmware sign --key lab.pem --signer LAB e1-2.0.img
-  smets1 firmware sign --simulator --out signed.img e1-2.0.img`,
+  smets1 firmware sign --simulator --out signed.img e1-2.0.img
+  smets1 firmware sign --ota-key signer.json g1-1.1.ota`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			k, name, err := signingKey(key, signer, simulator)
 			if err != nil {
 				return err
 			}
-			if k == nil {
-				return usageError{errors.New("name a key by --key and --signer, or say --simulator")}
+			if k == nil && otaSigner == "" {
+				return usageError{errors.New("name a key by --key and --signer, for an OTA file by --ota-key, or say --simulator")}
 			}
-			_, m, err := readImage(args[0])
+			f, err := readFirmware(args[0])
 			if err != nil {
 				return err
 			}
-			m.Signer = name
-			b, err := firmware.Sign(m.Header, m.Payload, k)
+			b, err := f.sign(signing{key: k, signer: name, simulator: simulator, otaKey: otaSigner, suite: suite})
 			if err != nil {
 				return usageError{err}
 			}
@@ -388,7 +439,9 @@ func newFirmwareSignCommand() *cobra.Command {
 	f.StringVar(&key, "key", "", "private key, PEM, P-256, which nobody else may read")
 	f.StringVar(&signer, "signer", "", "name of the key, by which devices know it")
 	f.BoolVar(&simulator, "simulator", false, "use the key of the simulator, which is no secret")
-	f.StringVar(&out, "out", "", "write the signed image here (default: over the image)")
+	f.Uint8Var(&suite, "suite", 1, "with --simulator, the suite of an OTA file's signature: 1 or 2")
+	f.StringVar(&otaSigner, "ota-key", "", "key and certificate for OTA files, JSON, which nobody else may read")
+	f.StringVar(&out, "out", "", "write the signed file here (default: over the file)")
 	return c
 }
 

@@ -119,3 +119,67 @@ func TestFirmwareMistakes(t *testing.T) {
 	}
 	require.NoFileExists(t, out)
 }
+
+func TestFirmwareOTAFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(at("payload.bin"), bytes.Repeat([]byte("firmware"), 100), 0o600))
+	pack := []string{"firmware", "pack", "--ota", "1209/0007/02000001", "--hardware-from", "1", "--hardware-to", "3", "--integrity", "--text", "G1 2.0.1"}
+	must(t, append(pack, "--simulator", "--destination", "00-DB-12-34-56-78-90-A0", at("payload.bin"), at("g1.ota"))...)
+	out := must(t, "firmware", "inspect", at("g1.ota"))
+	for _, s := range []string{"manufacturer 1209, image type 0007", "02000001", "G1 2.0.1", "00-DB-12-34-56-78-90-A0", "0001 to 0003", "integrity code, 16 octets", "signature, suite 1, 50 octets"} {
+		require.Contains(t, out, s)
+	}
+	verify := []string{"firmware", "verify", "--simulator", "--ota-device", "1209/0007", "--ota-eui", "00-DB-12-34-56-78-90-A0", "--running", "02000000", "--hardware"}
+	require.Equal(t, at("g1.ota")+": ok\n", must(t, append(verify, "2", at("g1.ota"))...))
+	out, _, code := runRoot(t.Context(), append(verify, "4", at("g1.ota"))...)
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "wrong-hardware")
+
+	must(t, append(pack, at("payload.bin"), at("plain.ota"))...)
+	out, _, code = runRoot(t.Context(), "firmware", "verify", "--simulator", at("plain.ota"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "unknown-signer")
+	must(t, "firmware", "sign", "--simulator", "--suite", "2", at("plain.ota"))
+	must(t, "firmware", "verify", "--simulator", at("plain.ota"))
+	require.Contains(t, must(t, "firmware", "inspect", "--json", at("plain.ota")), `"integrity_ok":true`)
+
+	out, _, code = runRoot(t.Context(), "firmware", "diff", at("g1.ota"), at("plain.ota"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "only for")
+	require.Equal(t, "the same\n", must(t, "firmware", "diff", at("g1.ota"), at("g1.ota")))
+	for _, bad := range [][]string{{"--ota", "1209/0007"}, {"--ota", "X/0/0"}, {"--ota", "1/2/3", "--model", "E1"}, {"--ota", "1/2/3", "--suite", "3"}} {
+		mustNot(t, exitUsage, append(append([]string{"firmware", "pack"}, bad...), at("payload.bin"), at("bad.ota"))...)
+	}
+}
+
+func TestFirmwareReleasesAndPlan(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.WriteFile(at("payload.bin"), bytes.Repeat([]byte("firmware"), 100), 0o600))
+	for _, r := range [][]string{
+		{"chf", "1.5"}, {"esme", "1.1", "--from", "1.0"}, {"esme", "2.0", "--from", "1.1", "--needs", "chf=1.4", "--combination", "EPCL-7", "--notes", "Mends the clock."},
+	} {
+		name := r[0] + r[1]
+		must(t, append(append([]string{"firmware", "pack", "--simulator", "--type", r[0], "--manufacturer", "ACME", "--model", "M", "--version", r[1], "--release", at(name + ".json")},
+			r[2:]...), at("payload.bin"), at(name+".img"))...)
+	}
+	require.Equal(t, at("esme2.0.json")+": ok\n", must(t, "firmware", "verify", "--simulator", at("esme2.0.json")))
+	require.Contains(t, must(t, "firmware", "inspect", at("esme2.0.json")), "chf at 1.4 or newer")
+	home := []string{"firmware", "plan", "--releases", dir, "--home", "chf/ACME/M/1/1.0", "--home", "esme/ACME/M/1/1.0"}
+	require.Equal(t, `1. esme esme: 1.0 to 1.1 (on the way to 2.0, the goal)
+2. chf chf: 1.0 to 1.5 (esme 2.0 needs chf at 1.4 or newer)
+3. esme esme: 1.1 to 2.0 (the goal)
+`, must(t, append(home, "--to", "esme=2.0")...))
+	require.Contains(t, must(t, append(home, "--combination", "EPCL-7", "--json")...), `"version":"2.0"`)
+	_, _, code := runRoot(t.Context(), append(home, "--to", "esme=3.0")...)
+	require.Equal(t, exitFailed, code)
+	mustNot(t, exitUsage, append(home, "--to", "esme")...)
+
+	b, err := os.ReadFile(at("esme2.0.img"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(at("esme2.0.img"), b[:len(b)-1], 0o600))
+	out, _, code := runRoot(t.Context(), "firmware", "verify", "--simulator", at("esme2.0.json"))
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, out, "bad-digest")
+}

@@ -255,7 +255,7 @@ func (r *run) transfer(ctx context.Context) error {
 	if size <= 0 {
 		return &RefusedError{StepInitiate, fmt.Sprintf("it says its block size is %d", size)}
 	}
-	blocks := (len(r.image) + size - 1) / size
+	blocks := firmware.Blocks(len(r.image), size)
 	r.state.Evidence.BlockSize, r.state.Evidence.Blocks = size, blocks
 
 	idle := 0 // questions in a row that found nothing new on the device
@@ -294,7 +294,7 @@ func (r *run) transfer(ctx context.Context) error {
 }
 
 func (r *run) send(ctx context.Context, n, size int) error {
-	block := r.image[n*size : min((n+1)*size, len(r.image))]
+	block := firmware.Block(r.image, size, n)
 	return r.ask(ctx, func() error {
 		r.state.Evidence.Sent++
 		if r.sent[n] {
