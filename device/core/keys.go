@@ -57,6 +57,14 @@ func (k *Keys) NextTx(server.KeyVersion) (uint32, error) {
 	return n, nil
 }
 
+// exact gives back what was reserved and not used: the device goes on where it is.
+func (k *Keys) exact() {
+	if next := k.tx.Peek(); k.reserved != next {
+		k.reserved = next
+		k.changed()
+	}
+}
+
 func (k *Keys) append(b []byte) []byte {
 	s := k.Snapshot()
 	b = binary.BigEndian.AppendUint32(b, k.reserved)

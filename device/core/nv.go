@@ -46,6 +46,18 @@ func (m *Memory) Load(key string) ([]byte, error) {
 	return append([]byte(nil), m.m[key]...), nil
 }
 
+// Each gives each record, in no order.
+func (m *Memory) Each(f func(key string, value []byte) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, v := range m.m {
+		if err := f(k, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Len is how many records there are.
 func (m *Memory) Len() int {
 	m.mu.Lock()

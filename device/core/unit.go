@@ -114,12 +114,44 @@ func (u *Unit) Touch() { u.touch() }
 // keys are gone, an activation that was under way is complete. A device without a
 // record is as it was born.
 func (u *Unit) Restore(now time.Time, nv NV) error {
+	known, err := u.load(now, nv)
+	if known && err == nil {
+		u.powerUp(now)
+	}
+	return err
+}
+
+// Resume puts the record of a device in force that Suspend took out of memory. To the
+// device nothing happened: it had power all the time.
+func (u *Unit) Resume(now time.Time, nv NV) error {
+	_, err := u.load(now, nv)
+	return err
+}
+
+// Quiet tells whether the record is all that there is to the device but for
+// associations: it has power, no keys are staged and no image is being verified.
+func (u *Unit) Quiet(now time.Time) bool {
+	s := u.image.Status(now)
+	return u.On(now) && !u.keys.Staged(now) && s != server.ImageVerifying && s != server.ImageActivating
+}
+
+// Suspend writes down a quiet device to the last counter, so that it may be taken out
+// of memory and resumed.
+func (u *Unit) Suspend(nv NV) error {
+	u.keys.exact()
+	if u.keys.RxHighest() > 0 {
+		u.touch()
+	}
+	return u.Flush(nv)
+}
+
+func (u *Unit) load(now time.Time, nv NV) (known bool, err error) {
 	b, err := nv.Load(u.EUI.String())
 	if err != nil {
-		return fmt.Errorf("device %v: load its record: %w", u.EUI, err)
+		return false, fmt.Errorf("device %v: load its record: %w", u.EUI, err)
 	}
 	if len(b) == 0 {
-		return nil
+		return false, nil
 	}
 	err = ParseRecord(b, func(s Section, r *wire.Reader) bool {
 		switch s {
@@ -139,14 +171,13 @@ func (u *Unit) Restore(now time.Time, nv NV) error {
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("device %v: %w", u.EUI, err)
+		return false, fmt.Errorf("device %v: %w", u.EUI, err)
 	}
 	u.change, _, u.version = u.keys.Change(now)
 	if err := u.image.restoreBlocks(nv); err != nil {
-		return fmt.Errorf("device %v: load its image: %w", u.EUI, err)
+		return false, fmt.Errorf("device %v: load its image: %w", u.EUI, err)
 	}
-	u.powerUp(now)
-	return nil
+	return true, nil
 }
 
 // Record is the device's record as it is now.

@@ -10,14 +10,21 @@ const maxUnsent = 4 << 20
 
 // conn is one connection to a home: a TCP connection, a pipe or a serial line.
 type conn struct {
+	writer
 	home *home
 	id   uint64
 	wan  bool
-	rw   io.ReadWriteCloser
 
 	// Under home.mu.
 	line line
 	gone bool
+}
+
+// writer sends what homes have to say over a connection, without their waiting for it.
+type writer struct {
+	fleet *Fleet
+	name  string // for the tap
+	rw    io.ReadWriteCloser
 
 	mu       sync.Mutex
 	unsent   []byte
@@ -33,7 +40,7 @@ func (c *conn) serve() {
 	for {
 		n, err := c.rw.Read(buf)
 		if n > 0 {
-			c.home.fleet.tap(c, true, buf[:n])
+			c.tap(true, buf[:n])
 			mine := c.hold()
 			ok := c.home.input(c, buf[:n])
 			if mine {
@@ -51,9 +58,15 @@ func (c *conn) serve() {
 	}
 }
 
+func (c *writer) tap(toHub bool, b []byte) {
+	if t := c.fleet.opt.Tap; t != nil {
+		t(c.name, toHub, b)
+	}
+}
+
 // hold keeps the writing for the caller, who calls flush later. It reports false when
 // somebody else is at it already.
-func (c *conn) hold() bool {
+func (c *writer) hold() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	mine := !c.flushing
@@ -62,7 +75,7 @@ func (c *conn) hold() bool {
 }
 
 // send puts bytes on their way. It does not wait.
-func (c *conn) send(b []byte) {
+func (c *writer) send(b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ending {
@@ -76,7 +89,7 @@ func (c *conn) send(b []byte) {
 }
 
 // hangUp ends the connection once all is sent.
-func (c *conn) hangUp() {
+func (c *writer) hangUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ending {
@@ -86,17 +99,17 @@ func (c *conn) hangUp() {
 }
 
 // start has the bytes written by a goroutine that ends with them, unless one is at it.
-func (c *conn) start() {
+func (c *writer) start() {
 	if c.flushing {
 		return
 	}
 	c.flushing = true
-	if !c.home.fleet.spawn(c.flush) {
+	if !c.fleet.spawn(c.flush) {
 		_ = c.rw.Close() // the fleet is closing
 	}
 }
 
-func (c *conn) flush() {
+func (c *writer) flush() {
 	for {
 		c.mu.Lock()
 		b := c.unsent
@@ -111,7 +124,7 @@ func (c *conn) flush() {
 		}
 		c.unsent, c.spare = c.spare[:0], nil
 		c.mu.Unlock()
-		c.home.fleet.tap(c, false, b)
+		c.tap(false, b)
 		_, err := c.rw.Write(b)
 		c.mu.Lock()
 		if c.spare = b; cap(b) > 64<<10 {

@@ -57,16 +57,32 @@ type Options struct {
 	Tap func(home string, toHub bool, b []byte)
 	// Logger gets what a person should know. Nil is silent.
 	Logger *slog.Logger
-	// Shards is into how many parts the homes are divided. Zero means one for each processor.
+	// Shards is into how many parts the homes are divided; as many can be moved at once.
+	// Zero means 64. It changes nothing that a home does.
 	Shards int
+	// Rest is how long after the last word a home is kept in memory, in virtual time.
+	// Zero means 2 minutes; a negative one keeps it for good.
+	Rest time.Duration
+	// Live has all homes run by themselves from the start, as those with live: yes do.
+	Live bool
+	// ByHand has the time stand still but for Run. Clock must be a *clock.Stepped, and
+	// nobody else may advance it.
+	ByHand bool
 }
+
+const (
+	defaultShards = 64
+	defaultRest   = 2 * time.Minute
+)
 
 // Fleet is the homes of a manifest at run time. It is safe for concurrent use.
 type Fleet struct {
 	manifest *Manifest
 	opt      Options
 	clock    clock.Clock
-	nv       core.NV
+	stepped  *clock.Stepped // nil unless ByHand
+	turn     sync.Mutex     // of Run
+	resumed  bool           // what was saved was not saved by a power cut
 	log      *slog.Logger
 	models   map[string]models
 	shards   []*shard
@@ -79,7 +95,7 @@ type Fleet struct {
 	links    atomic.Uint64
 
 	mu    sync.Mutex // of conns
-	conns map[*conn]struct{}
+	conns map[io.Closer]struct{}
 	ptys  []io.Closer
 }
 
@@ -92,12 +108,18 @@ var kinds = [...]firmware.DeviceType{roleHub: firmware.Hub, roleESME: firmware.E
 
 // Open starts a fleet. It ends when ctx is done or with Close.
 func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
-	f := &Fleet{manifest: m, opt: o, clock: o.Clock, nv: o.NV, log: o.Logger, models: map[string]models{}, conns: map[*conn]struct{}{}}
+	f := &Fleet{manifest: m, opt: o, clock: o.Clock, log: o.Logger, models: map[string]models{}, conns: map[io.Closer]struct{}{}}
 	if f.clock == nil {
 		f.clock = clock.Real()
 	}
-	if f.nv == nil {
-		f.nv = &core.Memory{}
+	if o.ByHand {
+		var ok bool
+		if f.stepped, ok = f.clock.(*clock.Stepped); !ok {
+			return nil, errors.New("fleet: ByHand needs a clock that is stepped")
+		}
+	}
+	if o.Rest == 0 {
+		f.opt.Rest = defaultRest
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
@@ -148,10 +170,14 @@ func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
 	}
 	n := o.Shards
 	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+		n = defaultShards
 	}
 	for range n {
-		f.shards = append(f.shards, &shard{fleet: f, wake: make(chan struct{}, 1), homes: map[int]*home{}})
+		s := &shard{fleet: f, nv: o.NV, wake: make(chan struct{}, 1), homes: map[int]*home{}, resting: map[int]int64{}}
+		if s.nv == nil {
+			s.nv = deltas{}
+		}
+		f.shards = append(f.shards, s)
 	}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	if err := f.start(); err != nil {
@@ -161,8 +187,13 @@ func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
 }
 
 func (f *Fleet) start() error {
-	for _, s := range f.shards {
-		f.spawn(func() { s.run(f.ctx) })
+	if err := f.wakeLive(); err != nil {
+		return err
+	}
+	if !f.opt.ByHand {
+		for _, s := range f.shards {
+			f.spawn(func() { s.run(f.ctx) })
+		}
 	}
 	if f.opt.Listen {
 		if err := f.listen(); err != nil {
@@ -213,15 +244,13 @@ func (f *Fleet) Close() error {
 }
 
 // save writes down what the devices saw, though nothing of it was acknowledged: the
-// counters of requests that changed nothing.
+// counters of requests that changed nothing. The shard is locked.
 func (h *home) save() (err error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	for _, u := range h.units() {
 		if u.Keys().RxHighest() > 0 {
 			u.Touch()
 		}
-		err = errors.Join(err, u.Flush(h.fleet.nv))
+		err = errors.Join(err, u.Flush(h.shard.nv))
 	}
 	return err
 }
@@ -236,7 +265,7 @@ func (f *Fleet) shut() error {
 		f.listener = nil
 	}
 	for c := range f.conns {
-		_ = c.rw.Close()
+		_ = c.Close()
 	}
 	for _, p := range f.ptys {
 		// Its connection, if it came to that, has closed it.
@@ -250,12 +279,61 @@ func (f *Fleet) shut() error {
 
 func (f *Fleet) shard(i int) *shard { return f.shards[i%len(f.shards)] }
 
-func (f *Fleet) home(i int) (*home, error) { return f.shard(i).home(i) }
-
-func (f *Fleet) tap(c *conn, toHub bool, b []byte) {
-	if f.opt.Tap != nil {
-		f.opt.Tap(c.home.name, toHub, b)
+// with does something with a home at the present time, and makes it first if need be.
+func (f *Fleet) with(i int, do func(h *home, now time.Time) error) error {
+	s := f.shard(i)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err := s.home(i)
+	if err != nil {
+		return err
 	}
+	now := h.advance(f.clock.Now())
+	err = do(h, now)
+	h.settle(now)
+	return err
+}
+
+// withName is with for a home by name.
+func (f *Fleet) withName(name string, do func(h *home, now time.Time) error) error {
+	i, ok := f.manifest.find(name)
+	if !ok {
+		return fmt.Errorf("fleet: %q: %w", name, ErrNoHome)
+	}
+	return f.with(i, do)
+}
+
+// wakeLive makes the homes that run by themselves.
+func (f *Fleet) wakeLive() error {
+	var failed atomic.Pointer[error]
+	f.each(func(n int, s *shard) {
+		for i := n; i < f.manifest.Len() && failed.Load() == nil && f.ctx.Err() == nil; i += len(f.shards) {
+			if !f.opt.Live && !f.manifest.live(i) {
+				continue
+			}
+			if err := f.with(i, func(*home, time.Time) error { return nil }); err != nil {
+				failed.Store(&err)
+			}
+		}
+	})
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return f.ctx.Err()
+}
+
+// each does something with all shards, as many at once as there are processors.
+func (f *Fleet) each(do func(n int, s *shard)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(f.shards)) {
+		group.Go(func() {
+			for n := int(next.Add(1)) - 1; n < len(f.shards); n = int(next.Add(1)) - 1 {
+				do(n, f.shards[n])
+			}
+		})
+	}
+	group.Wait()
 }
 
 // Manifest is what the fleet was made from.
@@ -266,31 +344,48 @@ var ErrNoHome = errors.New("no such home in this fleet")
 
 // connect serves one connection. It returns when the connection ends.
 func (f *Fleet) connect(i int, rw io.ReadWriteCloser, wan bool) {
-	h, err := f.home(i)
-	if err != nil {
-		f.log.Error("a home could not be made", "home", i, "error", err)
-		_ = rw.Close()
+	c := &conn{writer: writer{fleet: f, rw: rw}, id: f.links.Add(1), wan: wan}
+	if !f.enter(rw) {
 		return
 	}
-	c := &conn{home: h, id: f.links.Add(1), wan: wan, rw: rw}
-	f.mu.Lock()
-	if f.ctx.Err() != nil {
-		f.mu.Unlock()
-		_ = rw.Close()
-		return
-	}
-	f.conns[c] = struct{}{}
-	f.mu.Unlock()
-	defer func() {
-		f.mu.Lock()
-		delete(f.conns, c)
-		f.mu.Unlock()
-	}()
-	if !h.attach(c) {
+	defer f.leave(rw)
+	if !f.attach(i, c) {
 		_ = rw.Close()
 		return
 	}
 	c.serve()
+}
+
+// attach puts a connection to its home; false when there is nobody to talk to.
+func (f *Fleet) attach(i int, c *conn) bool {
+	s := f.shard(i)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, err := s.home(i)
+	if err != nil {
+		f.log.Error("a home could not be made", "home", i, "error", err)
+		return false
+	}
+	c.home, c.name = h, h.name
+	return h.attach(c)
+}
+
+// enter notes a connection, so that shut can end it. It closes it when the fleet ends.
+func (f *Fleet) enter(rw io.Closer) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ctx.Err() != nil {
+		_ = rw.Close()
+		return false
+	}
+	f.conns[rw] = struct{}{}
+	return true
+}
+
+func (f *Fleet) leave(rw io.Closer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, rw)
 }
 
 // Dial connects to a home by name in memory, as over the WAN. A hub that does not
@@ -331,49 +426,27 @@ func (f *Fleet) SMS(ctx context.Context, msisdn string) error {
 	if !ok {
 		return fmt.Errorf("fleet: subscriber %s: %w", msisdn, ErrNoHome)
 	}
-	h, err := f.home(i)
-	if err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := f.clock.Now()
-	h.advance(now)
-	h.hub.SMS(now)
-	h.hub.Advance(now)
-	h.settle(now)
-	return nil
+	return f.with(i, func(h *home, now time.Time) error {
+		h.hub.SMS(now)
+		h.hub.Advance(now)
+		return nil
+	})
 }
 
 // PowerCut takes the power of a device of a home away for a time: hub, esme or gsme.
 func (f *Fleet) PowerCut(name, device string, d time.Duration) error {
-	h, err := f.byName(name)
-	if err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := f.clock.Now()
-	h.advance(now)
-	u := h.unit(device)
-	if u == nil {
-		return fmt.Errorf("fleet: home %s has no device %q: hub, esme or gsme", name, device)
-	}
-	u.PowerCut(now.Add(d))
-	if h.radio != nil {
-		h.radio.PowerCut(now, u.EUI, now.Add(d))
-	}
-	h.flush(u)
-	h.settle(now)
-	return nil
-}
-
-func (f *Fleet) byName(name string) (*home, error) {
-	i, ok := f.manifest.find(name)
-	if !ok {
-		return nil, fmt.Errorf("fleet: %q: %w", name, ErrNoHome)
-	}
-	return f.home(i)
+	return f.withName(name, func(h *home, now time.Time) error {
+		u := h.unit(device)
+		if u == nil {
+			return fmt.Errorf("fleet: home %s has no device %q: hub, esme or gsme", name, device)
+		}
+		u.PowerCut(now.Add(d))
+		if h.radio != nil {
+			h.radio.PowerCut(now, u.EUI, now.Add(d))
+		}
+		h.flush(u)
+		return nil
+	})
 }
 
 func (h *home) unit(device string) *core.Unit {

@@ -15,23 +15,27 @@ import (
 	"smets1/dlms/server"
 )
 
-// home is a hub and its devices at run time.
+// home is a hub and its devices at run time. All of it is under the lock of its shard.
 type home struct {
 	fleet *Fleet
+	shard *shard
+	mu    *sync.Mutex // of the shard
 	index int
 	name  string
+	live  bool // runs by itself, and never rests
 
-	mu      sync.Mutex
+	now    time.Time // how far it has been moved
+	restAt time.Time // when it may rest; zero while it may not
+	due    int64     // when it wants to be moved, in nanoseconds since 1970; 0 for never
+	queued int64     // its entry in the queue of the shard; 0 for none
+
 	hub     *hub.Hub
 	esme    *esme.Meter
 	gsme    *gsme.Meter // nil without gas
 	display *ihd.Display
-	radio   *han.Radio // nil with a HAN in memory
+	radio   *han.Radio  // nil with a HAN in memory
+	memory  *hub.Memory // nil with a HAN on the air
 	conns   []*conn
-
-	// Of the shard, under its lock.
-	due  time.Time // zero when not in the heap
-	slot int
 }
 
 // line is what an adaptor of the DLMS server does for a connection.
@@ -48,12 +52,16 @@ var (
 	_ line = (*server.Line)(nil)
 )
 
-// newHome makes a home from the seed and restores what was saved of it.
-func (f *Fleet) newHome(i int) (*home, error) {
+// newHome makes a home from the seed and what was saved of it. One that rested goes on
+// where it was; to another the power comes back.
+func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 	m := f.manifest
 	s := m.spec(i)
-	h := &home{fleet: f, index: i, name: s.name, slot: -1}
+	h := &home{fleet: f, shard: sh, mu: &sh.mu, index: i, name: s.name, live: s.live || f.opt.Live}
 	now := f.clock.Now()
+	if !h.live && f.opt.Rest > 0 {
+		h.restAt = now.Add(f.opt.Rest)
+	}
 	l := m.load(&s)
 	members := []hub.Member{{EUI: s.eui(roleESME), Kind: kinds[roleESME], Model: s.set.esme.Model}}
 	if s.gas {
@@ -73,21 +81,26 @@ func (f *Fleet) newHome(i int) (*home, error) {
 		h.gsme = gsme.New(m.birth(&s, roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
 	}
 	for _, u := range h.units() {
-		if err := u.Restore(now, f.nv); err != nil {
+		restore := u.Restore
+		if rested || f.resumed {
+			restore = u.Resume
+		}
+		if err := restore(now, sh.nv); err != nil {
 			return nil, err
 		}
 	}
+	h.now = now
 	if f.opt.HAN == HANRadio {
 		return h, h.onAir(now, &s)
 	}
-	memory := hub.NewMemory(hub.MemoryConfig{
+	h.memory = hub.NewMemory(hub.MemoryConfig{
 		Latency: s.profile.HAN.Latency, Loss: f.opt.HANLoss,
 		Rand: rand.New(rand.NewPCG(m.Seed, uint64(s.id))),
 	}, h.hub)
 	for _, u := range h.units()[1:] {
-		memory.Join(u.EUI, node{h, u})
+		h.memory.Join(u.EUI, node{h, u})
 	}
-	h.hub.Attach(memory)
+	h.hub.Attach(h.memory)
 	return h, nil
 }
 
@@ -125,11 +138,20 @@ func (n node) ServeFrame(now time.Time, frame, dst []byte) []byte {
 // flush makes durable what changed in a device. When it cannot, what the device
 // was about to say must stay unsaid.
 func (h *home) flush(u *core.Unit) bool {
-	if err := u.Flush(h.fleet.nv); err != nil {
+	if err := u.Flush(h.shard.nv); err != nil {
 		h.fleet.log.Error("a reply is withheld because it could not be made durable", "home", h.name, "error", err)
 		return false
 	}
 	return true
+}
+
+// at is a time that is not before what the home has lived through: a fleet that is moved by
+// hand runs ahead of its clock for a moment.
+func (h *home) at(now time.Time) time.Time {
+	if now.Before(h.now) {
+		return h.now
+	}
+	return now
 }
 
 // input takes bytes of a connection. It reports whether the connection goes on.
@@ -139,8 +161,7 @@ func (h *home) input(c *conn, b []byte) bool {
 	if c.gone {
 		return false
 	}
-	now := h.fleet.clock.Now()
-	h.advance(now)
+	now := h.advance(h.fleet.clock.Now())
 	if c.gone { // the hub went to sleep in the meantime
 		return false
 	}
@@ -158,13 +179,28 @@ func (h *home) input(c *conn, b []byte) bool {
 
 // tick does what is due.
 func (h *home) tick(now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.advance(now)
+	now = h.advance(now)
+	if !h.restAt.IsZero() && !now.Before(h.restAt) && h.rest(now) {
+		return
+	}
 	h.settle(now)
 }
 
-func (h *home) advance(now time.Time) {
+// advance lives through the time until now, doing each thing when it is due, and gives
+// the time at which the home then is. A leap is not lived through.
+func (h *home) advance(now time.Time) time.Time {
+	now = h.at(now)
+	if now.Sub(h.now) <= leap {
+		for d := h.deadline(); d.After(h.now) && d.Before(now); d = h.deadline() {
+			h.step(d)
+		}
+	}
+	h.step(now)
+	return now
+}
+
+func (h *home) step(now time.Time) {
+	h.now = now
 	h.hub.On(now)
 	h.hub.Advance(now)
 	for _, c := range h.conns {
@@ -184,7 +220,43 @@ func (h *home) settle(now time.Time) {
 		}
 	}
 	h.drop(now)
-	h.fleet.shard(h.index).schedule(h, h.deadline())
+	due := h.deadline()
+	if r := h.restAt; !r.IsZero() && (due.IsZero() || r.Before(due)) {
+		due = r
+	}
+	h.shard.schedule(h, due)
+}
+
+// rest takes a home that nobody has talked to for a while out of memory; what it is
+// beyond its seed is written down. It reports false when there is more to it than that:
+// a connection, keys that wait for their commit, a message under way.
+//
+// Associations over the HAN end, as with a meter that starts anew, and a network on the
+// air stands still meanwhile.
+func (h *home) rest(now time.Time) bool {
+	h.restAt = now.Add(h.fleet.opt.Rest)
+	if len(h.conns) > 0 || !h.hub.Quiet(now) || h.memory != nil && !h.memory.Deadline().IsZero() {
+		return false
+	}
+	for _, u := range h.units() {
+		if !u.Quiet(now) {
+			return false
+		}
+	}
+	for _, u := range h.units() {
+		if err := u.Suspend(h.shard.nv); err != nil {
+			h.fleet.log.Error("a home cannot rest because it could not be made durable", "home", h.name, "error", err)
+			return false
+		}
+	}
+	due := int64(0)
+	if d := h.hub.Deadline(); h.memory != nil && !d.IsZero() {
+		due = d.UnixNano()
+		h.shard.queue.push(entry{due, h.index})
+	}
+	h.shard.resting[h.index] = due
+	delete(h.shard.homes, h.index)
+	return true
 }
 
 // drop ends the connections that the hub cannot hold: those over the WAN when it is
@@ -243,12 +315,10 @@ func (h *home) serial(id uint64) line {
 }
 
 // attach puts a connection to the home; false when the hub is not there.
+// The shard is locked.
 func (h *home) attach(c *conn) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := h.fleet.clock.Now()
-	h.advance(now)
-	defer h.settle(now)
+	now := h.advance(h.fleet.clock.Now())
+	defer func() { h.settle(now) }()
 	if c.wan {
 		if !h.hub.Awake(now) || len(h.conns) >= maxConns {
 			return false
@@ -259,6 +329,7 @@ func (h *home) attach(c *conn) bool {
 		c.line = h.serial(c.id)
 	}
 	h.conns = append(h.conns, c)
+	h.restAt = time.Time{}
 	return true
 }
 
@@ -280,5 +351,9 @@ func (h *home) detach(c *conn) {
 		h.conns = nil
 	}
 	c.gone = true
-	h.settle(h.fleet.clock.Now())
+	now := h.at(h.fleet.clock.Now())
+	if len(h.conns) == 0 && !h.live && h.fleet.opt.Rest > 0 {
+		h.restAt = now.Add(h.fleet.opt.Rest)
+	}
+	h.settle(now)
 }

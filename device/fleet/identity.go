@@ -28,6 +28,7 @@ type spec struct {
 	firmware map[string]string
 
 	gas, prepay, solar, display bool
+	live                        bool
 	status, gasStatus           string
 	link                        profile.Link
 	clock                       time.Duration
@@ -91,6 +92,7 @@ func (m *Manifest) spec(i int) spec {
 	s.gasStatus = pick("gasStatus", t.GasState, s.status)
 	s.solar = pick("solar", t.Solar, "no") == "yes"
 	s.display = s.set.ihd != nil && pick("display", t.Display, "yes") == "yes"
+	s.live = pick("live", t.Live, "no") == "yes"
 	s.link = profile.Link(pick("link", t.Link, "wrapper"))
 	s.supplier, s.gasSupplier, s.network = t.Supplier, t.GasSupp, t.Network
 	if s.gasSupplier == "" {
@@ -103,6 +105,9 @@ func (m *Manifest) spec(i int) spec {
 	}
 	return s
 }
+
+// live tells whether a home runs by itself from the start.
+func (m *Manifest) live(i int) bool { return m.someLive && m.spec(i).live }
 
 // deal gives home n of a cohort of size count its word of a mix. Each word goes to
 // as many homes as its weight is worth, to within one, and the order is shuffled

@@ -185,25 +185,19 @@ type DeviceStatus struct {
 }
 
 // Status looks at a home. A home that does not exist yet is made.
-func (f *Fleet) Status(name string) (Status, error) {
-	h, err := f.byName(name)
-	if err != nil {
-		return Status{}, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := f.clock.Now()
-	h.advance(now)
-	defer h.settle(now)
-	spec := f.manifest.spec(h.index)
-	s := Status{Name: name, Faults: slices.Clone(spec.faults), Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
-	for _, u := range h.units() {
-		state, _, version := u.Keys().Change(now)
-		keys, _ := u.Keys().Keys(now, version)
-		s.Devices = append(s.Devices, DeviceStatus{
-			EUI: u.EUI, Type: u.Kind.String(), On: u.On(now), Firmware: u.Image().Running(), Image: uint8(u.Image().Status(now)),
-			KeyVersion: uint32(version), KeyChange: uint8(state), Fingerprint: keys.GUEK.Fingerprint(), ClockError: u.Clock().Error(now),
-		})
-	}
-	return s, nil
+func (f *Fleet) Status(name string) (s Status, err error) {
+	err = f.withName(name, func(h *home, now time.Time) error {
+		spec := f.manifest.spec(h.index)
+		s = Status{Name: name, Faults: slices.Clone(spec.faults), Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
+		for _, u := range h.units() {
+			state, _, version := u.Keys().Change(now)
+			keys, _ := u.Keys().Keys(now, version)
+			s.Devices = append(s.Devices, DeviceStatus{
+				EUI: u.EUI, Type: u.Kind.String(), On: u.On(now), Firmware: u.Image().Running(), Image: uint8(u.Image().Status(now)),
+				KeyVersion: uint32(version), KeyChange: uint8(state), Fingerprint: keys.GUEK.Fingerprint(), ClockError: u.Clock().Error(now),
+			})
+		}
+		return nil
+	})
+	return s, err
 }

@@ -42,6 +42,7 @@ type Manifest struct {
 
 	start    time.Time
 	profiles profile.Set
+	someLive bool // a home may be live
 }
 
 // A Cohort is many homes of one kind. Its homes are named NAME-0001 and up.
@@ -74,6 +75,7 @@ type Traits struct {
 	Display  Mix               `yaml:"display"` // yes or no; absent: yes where the profile has one
 	Solar    Mix               `yaml:"solar"`   // yes or no; absent: no
 	Link     Mix               `yaml:"link"`    // wrapper or hdlc; absent: wrapper
+	Live     Mix               `yaml:"live"`    // yes: its devices run by themselves from the start; no: it rests until somebody talks to it; absent: no
 	Clock    string            `yaml:"clock"`   // error of all the home's clocks at the start, like -75s; absent: a few seconds
 	Supplier string            `yaml:"supplier"`
 	GasSupp  string            `yaml:"gasSupplier"` // absent: as supplier
@@ -203,6 +205,7 @@ func (m *Manifest) validate(d *located.Doc) {
 			d.Problemf(at+"count", "%d homes; at most %d", c.Count, MaxHomes)
 		}
 		m.checkTraits(d, at, &c.Traits)
+		m.someLive = m.someLive || lives(&c.Traits)
 	}
 	if m.Total < 0 || m.Total > MaxHomes {
 		d.Problemf("total", "%d is outside 1…%d", m.Total, MaxHomes)
@@ -228,6 +231,7 @@ func (m *Manifest) validate(d *located.Doc) {
 			h.inherit(m.Cohorts[j].Traits)
 		}
 		m.checkTraits(d, at, &h.Traits)
+		m.someLive = m.someLive || lives(&h.Traits)
 		for _, f := range h.mixes() {
 			if len(*f.mix) > 1 {
 				d.Problemf(at+f.name, "weights are for cohorts; a home has one of %s", strings.Join(f.words, ", "))
@@ -235,6 +239,10 @@ func (m *Manifest) validate(d *located.Doc) {
 		}
 	}
 	m.divide()
+}
+
+func lives(t *Traits) bool {
+	return slices.ContainsFunc(t.Live, func(w Weighted) bool { return w.Word == "yes" })
 }
 
 // inherit takes over what is not set.
@@ -293,6 +301,7 @@ func (t *Traits) mixes() []mixField {
 		{"display", &t.Display, yesNo},
 		{"solar", &t.Solar, yesNo},
 		{"link", &t.Link, []string{"wrapper", "hdlc"}},
+		{"live", &t.Live, yesNo},
 	}
 }
 

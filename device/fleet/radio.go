@@ -31,8 +31,8 @@ func (h *home) onAir(now time.Time, s *spec) error {
 		Hub: h.hub.EUI, Seed: m.Seed ^ uint64(s.id)<<20, Loss: f.opt.HANLoss, Basic: basicOf(&h.hub.Unit, h.hub.Serial),
 		Secret:   func(e wire.EUI64, what string, n int) []byte { return m.secret(e, "zigbee "+what, n) },
 		HubClock: func(now time.Time) time.Time { return h.hub.Clock().Now(now) },
-		Load:     func(e wire.EUI64) ([]byte, error) { return f.nv.Load(radioKey(e)) },
-		Save:     func(e wire.EUI64, state []byte) error { return f.nv.Save(radioKey(e), state) },
+		Load:     func(e wire.EUI64) ([]byte, error) { return h.shard.nv.Load(radioKey(e)) },
+		Save:     func(e wire.EUI64, state []byte) error { return h.shard.nv.Save(radioKey(e), state) },
 		Devices: []han.Device{{
 			EUI: h.esme.EUI, Kind: han.Electricity, Node: node{h, &h.esme.Unit}, Silent: h.esme.Silent(),
 			Basic: basicOf(&h.esme.Unit, h.esme.Serial), Meter: electricity(h),
@@ -100,33 +100,24 @@ func electricity(h *home) han.Meter {
 }
 
 // Shown is what the display of a home with a HAN on the air shows; false if the home has no such display.
-func (f *Fleet) Shown(name string) (han.Shown, bool) {
-	h, err := f.byName(name)
-	if err != nil {
-		return han.Shown{}, false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.radio == nil {
-		return han.Shown{}, false
-	}
-	now := f.clock.Now()
-	h.advance(now)
-	h.settle(now)
-	return h.radio.Shown()
+func (f *Fleet) Shown(name string) (shown han.Shown, ok bool) {
+	err := f.withName(name, func(h *home, _ time.Time) error {
+		if h.radio != nil {
+			shown, ok = h.radio.Shown()
+		}
+		return nil
+	})
+	return shown, ok && err == nil
 }
 
 // RadioKeys gives the keys of the air of a home, for the key file beside a capture; none with a HAN in memory. They are
 // the keys of a simulated home, and open nothing else.
-func (f *Fleet) RadioKeys(name string) ([]security.Key, error) {
-	h, err := f.byName(name)
-	if err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.radio == nil {
-		return nil, nil
-	}
-	return h.radio.Keys(), nil
+func (f *Fleet) RadioKeys(name string) (keys []security.Key, err error) {
+	err = f.withName(name, func(h *home, _ time.Time) error {
+		if h.radio != nil {
+			keys = h.radio.Keys()
+		}
+		return nil
+	})
+	return keys, err
 }

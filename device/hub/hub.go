@@ -245,6 +245,14 @@ func (h *Hub) message(now time.Time) {
 	h.wan.awakeUntil = now.Add(h.Profile.WAN.OnlineWindow)
 }
 
+// Quiet tells whether the hub waits for nothing that its record does not have: no
+// request is under way, no message, and it is not awake because of one.
+func (h *Hub) Quiet(now time.Time) bool {
+	woken := h.Profile.WAN.Wake != profile.WakeNone && h.Awake(now)
+	waking := h.wan.count > 0 && now.Sub(h.wan.first) <= wakeWindow
+	return len(h.waiting) == 0 && len(h.wan.due) == 0 && !woken && !waking && h.Unit.Quiet(now)
+}
+
 // Messages is how many text messages the hub has received.
 func (h *Hub) Messages() int { return int(h.sms) }
 
