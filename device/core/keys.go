@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -99,6 +100,69 @@ func (k *Keys) append(b []byte) []byte {
 		b = binary.BigEndian.AppendUint32(b, s.Rx[id])
 	}
 	return b
+}
+
+// appendPast appends the counters of keys that are not in force any more and the last
+// transactions of clients: a key that comes back must not have its counters twice.
+func (k *Keys) appendPast(b []byte) []byte {
+	s := k.Snapshot()
+	if len(s.Past) == 0 && len(s.Transactions) == 0 {
+		return b
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s.Past)))
+	for _, p := range s.Past {
+		b = appendText(b, p.Fingerprint)
+		b = append(b, flag(p.Broadcast))
+		b = binary.BigEndian.AppendUint32(b, p.NextTx)
+		b = append(b, byte(len(p.Rx)))
+		for _, t := range titles(p.Rx) {
+			b = append(b, t[:]...)
+			b = binary.BigEndian.AppendUint32(b, p.Rx[t])
+		}
+	}
+	b = append(b, byte(len(s.Transactions)))
+	for _, t := range titles(s.Transactions) {
+		b = append(b, t[:]...)
+		b = appendText(b, string(s.Transactions[t]))
+	}
+	return b
+}
+
+func titles[V any](m map[security.SystemTitle]V) []security.SystemTitle {
+	list := slices.Collect(maps.Keys(m))
+	slices.SortFunc(list, func(a, b security.SystemTitle) int { return bytes.Compare(a[:], b[:]) })
+	return list
+}
+
+// restorePast reads what appendPast wrote, after the section of the keys.
+func (k *Keys) restorePast(r *wire.Reader) {
+	s := k.Snapshot()
+	s.Past, s.Transactions = nil, nil
+	title := func() (t security.SystemTitle) {
+		copy(t[:], r.Bytes(len(t)))
+		return t
+	}
+	for range r.U16() {
+		if r.Err() != nil {
+			return
+		}
+		p := server.PastKey{Fingerprint: text(r), Broadcast: r.U8() != 0, NextTx: r.U32(), Rx: map[security.SystemTitle]uint32{}}
+		for range r.U8() {
+			t := title()
+			p.Rx[t] = r.U32()
+		}
+		s.Past = append(s.Past, p)
+	}
+	for range r.U8() {
+		if s.Transactions == nil {
+			s.Transactions = map[security.SystemTitle][]byte{}
+		}
+		t := title()
+		s.Transactions[t] = []byte(text(r))
+	}
+	if r.Err() == nil {
+		k.Restore(s)
+	}
 }
 
 func (k *Keys) restore(r *wire.Reader) {

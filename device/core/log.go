@@ -2,6 +2,7 @@ package core
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"smets1/internal/wire"
@@ -15,20 +16,79 @@ type Event uint16
 const (
 	EventPowerUp           Event = 1
 	EventClockAdjusted     Event = 2
+	EventClockUnreliable   Event = 3 // the hub's clock and this one are too far apart
+	EventSupplyInterrupted Event = 4
+	EventSupplyRestored    Event = 5
+	EventLogCleared        Event = 6
 	EventKeysStaged        Event = 10
 	EventKeysCommitted     Event = 11
 	EventKeysDropped       Event = 12
+	EventUnauthorised      Event = 13 // somebody failed to prove who they are
+	EventTamperCover       Event = 14
+	EventTamperTerminal    Event = 15
+	EventTamperBattery     Event = 16
+	EventTamperMagnet      Event = 17
 	EventFirmwareVerified  Event = 20
 	EventFirmwareRefused   Event = 21
 	EventFirmwareActivated Event = 22
 	EventSupplyDisabled    Event = 30
 	EventSupplyArmed       Event = 31
 	EventSupplyEnabled     Event = 32
+	EventLoadLimited       Event = 33
 	EventCreditAdded       Event = 40
 	EventPaymentMode       Event = 41
+	EventCreditLow         Event = 42
+	EventCreditExhausted   Event = 43
+	EventEmergency         Event = 44 // emergency credit was activated
+	EventTopUp             Event = 45
+	EventCodeRefused       Event = 46
+	EventKeypadLocked      Event = 47
 	EventEndpointChanged   Event = 50
 	EventWoken             Event = 51
+	EventCalledHome        Event = 52
+	EventLastGasp          Event = 53
+	EventWANLost           Event = 54
+	EventQuotaReached      Event = 55
+	EventDeviceJoined      Event = 56
+	EventDeviceLeft        Event = 57
+	EventDeviceAllowed     Event = 58
+	EventDeviceRefused     Event = 59
+	EventTariffChanged     Event = 60
+	EventPriceChanged      Event = 61
+	EventBillingReset      Event = 62 // another tenant or supplier
+	EventVoltageOver       Event = 70
+	EventVoltageUnder      Event = 71
+	EventBatteryLow        Event = 72
 )
+
+// events are the words of the catalogue.
+var events = map[Event]string{
+	EventPowerUp: "power up", EventClockAdjusted: "clock adjusted", EventClockUnreliable: "clock not synchronised",
+	EventSupplyInterrupted: "supply interrupted", EventSupplyRestored: "supply restored", EventLogCleared: "log cleared",
+	EventKeysStaged: "keys staged", EventKeysCommitted: "keys committed", EventKeysDropped: "keys dropped", EventUnauthorised: "unauthorised access",
+	EventTamperCover: "cover opened", EventTamperTerminal: "terminal cover opened", EventTamperBattery: "battery cover opened", EventTamperMagnet: "magnetic field",
+	EventFirmwareVerified: "firmware verified", EventFirmwareRefused: "firmware refused", EventFirmwareActivated: "firmware activated",
+	EventSupplyDisabled: "supply disabled", EventSupplyArmed: "supply armed", EventSupplyEnabled: "supply enabled", EventLoadLimited: "load limited",
+	EventCreditAdded: "credit adjusted", EventPaymentMode: "payment mode changed", EventCreditLow: "credit low", EventCreditExhausted: "credit exhausted",
+	EventEmergency: "emergency credit activated", EventTopUp: "top-up", EventCodeRefused: "top-up refused", EventKeypadLocked: "keypad locked",
+	EventEndpointChanged: "end point changed", EventWoken: "woken", EventCalledHome: "called home", EventLastGasp: "last gasp", EventWANLost: "WAN lost",
+	EventQuotaReached: "text message quota reached", EventDeviceJoined: "device joined", EventDeviceLeft: "device left",
+	EventDeviceAllowed: "device allowed", EventDeviceRefused: "device not allowed", EventTariffChanged: "tariff changed", EventPriceChanged: "price changed",
+	EventBillingReset: "billing period begun", EventVoltageOver: "over-voltage", EventVoltageUnder: "under-voltage", EventBatteryLow: "battery low",
+}
+
+// String gives the words for an event.
+func (e Event) String() string {
+	if s, ok := events[e]; ok {
+		return s
+	}
+	return fmt.Sprintf("event %d", uint16(e))
+}
+
+// Secure reports whether an event is one of the security log.
+func (e Event) Secure() bool {
+	return e >= EventKeysStaged && e < EventSupplyDisabled || e == EventLogCleared || e == EventClockUnreliable
+}
 
 // LogSize is how many events a log keeps: the 100 that a SMETS1 device may answer with (published, DUIS).
 const LogSize = 100

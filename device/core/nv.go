@@ -70,15 +70,21 @@ type Section uint8
 
 // The sections.
 const (
-	SectionKeys    Section = 1
-	SectionClock   Section = 2
-	SectionImage   Section = 3
-	SectionLog     Section = 4
-	SectionFaults  Section = 5
-	SectionPayment Section = 6 // payment mode and account of a meter
-	SectionSupply  Section = 7 // switch or valve, and when it was open
-	SectionPoint   Section = 8 // MPxN, where it was changed
-	SectionWAN     Section = 9 // end points of a hub
+	SectionKeys     Section = 1
+	SectionClock    Section = 2
+	SectionImage    Section = 3
+	SectionLog      Section = 4
+	SectionFaults   Section = 5
+	SectionPayment  Section = 6  // payment mode and account of a meter
+	SectionSupply   Section = 7  // switch or valve, and when it was open
+	SectionPoint    Section = 8  // MPxN, where it was changed
+	SectionWAN      Section = 9  // end points of a hub
+	SectionActs     Section = 10 // what was done to a meter
+	SectionSettled  Section = 11 // until when the events of that are in the log
+	SectionExtra    Section = 12 // what waits for its activation, and messages
+	SectionSecurity Section = 13 // the security log
+	SectionPast     Section = 14 // counters of keys that are not in force any more
+	SectionNetwork  Section = 15 // what a hub knows of its HAN
 )
 
 const (

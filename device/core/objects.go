@@ -55,6 +55,10 @@ var (
 // ClockColumn is the time stamp of a profile.
 var ClockColumn = server.Column{Attribute: cosem.Attribute{Class: cosem.ClassClock, Instance: ClockName, ID: 2}}
 
+// Restrictors are what a range of a log may be asked by beside its clock column: seconds
+// since 2000 (GBCS, published there).
+var Restrictors = []cosem.Attribute{{Class: cosem.ClassData, Instance: cosem.MustOBIS("0-0:94.44.100.255"), ID: 2}}
+
 // Associations declares the clients of a device as its profile has them.
 func Associations(d profile.DLMS) ([]server.Association, error) {
 	var conf cosem.Conformance

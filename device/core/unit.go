@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -21,6 +22,7 @@ type Unit struct {
 	clock  Clock
 	image  Image
 	log    Log
+	secure Log // security log
 	faults Faults
 
 	offUntil time.Time // powered down until then; zero when it is on
@@ -40,6 +42,8 @@ type Sections interface {
 	RestoreSection(s Section, r *wire.Reader) bool
 	// PowerUp is called when power comes back, after the unit's own part of it.
 	PowerUp(now time.Time)
+	// Settle is called before anything is asked of the device: it does what came due by itself.
+	Settle(now time.Time)
 }
 
 // Faults are what is wrong with a device on purpose.
@@ -96,10 +100,25 @@ func (u *Unit) Image() *Image { return &u.image }
 // Log of the device.
 func (u *Unit) Log() *Log { return &u.log }
 
-// Event enters an event at a true time.
+// SecurityLog of the device.
+func (u *Unit) SecurityLog() *Log { return &u.secure }
+
+// Event enters an event at a true time: in the log, and in the security log if it is
+// one of those.
 func (u *Unit) Event(now time.Time, code Event) {
-	u.log.Add(u.clock.Now(now), code)
+	at := u.clock.Now(now)
+	u.log.Add(at, code)
+	if code.Secure() {
+		u.secure.Add(at, code)
+	}
 	u.touch()
+}
+
+// Derive makes secrets of the device: what, and how many octets, up to 32.
+func (u *Unit) Derive(what string, n int) []byte {
+	h := hmac.New(sha256.New, u.Secret[:])
+	h.Write([]byte(what))
+	return h.Sum(nil)[:n]
 }
 
 // Silent tells whether the device's radio is broken.
@@ -163,6 +182,10 @@ func (u *Unit) load(now time.Time, nv NV) (known bool, err error) {
 			u.image.restore(r)
 		case SectionLog:
 			u.log.restore(r)
+		case SectionSecurity:
+			u.secure.restore(r)
+		case SectionPast:
+			u.keys.restorePast(r)
 		case SectionFaults:
 			u.faults.spent = r.U8() != 0
 		default:
@@ -186,7 +209,9 @@ func (u *Unit) Record() []byte {
 	b = AppendSection(b, SectionKeys, u.keys.append)
 	b = AppendSection(b, SectionClock, u.clock.append)
 	b = AppendSection(b, SectionImage, u.image.append)
+	b = AppendSection(b, SectionPast, u.keys.appendPast)
 	b = AppendSection(b, SectionLog, u.log.append)
+	b = AppendSection(b, SectionSecurity, u.secure.append)
 	if u.faults.spent {
 		b = AppendSection(b, SectionFaults, func(b []byte) []byte { return append(b, 1) })
 	}
@@ -221,6 +246,9 @@ func (u *Unit) On(now time.Time) bool {
 			return false
 		}
 		u.powerUp(u.offUntil)
+	}
+	if u.more != nil {
+		u.more.Settle(now)
 	}
 	return true
 }

@@ -73,11 +73,12 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 	}
 	h.hub = hub.New(m.birth(&s, roleHub), hub.Config{Members: members, NoWAN: s.has(FaultNoWAN)},
 		f.models[s.profile.Name].hub, s.deviceFaults(roleHub))
-	common := meter.Config{Use: l.importing, Installed: l.installed, First: l.first[0], Balance: l.balance[0], Price: 17_500, Standing: 24_000}
+	common := meter.Config{Use: l.importing, Installed: l.installed, First: l.first[0], Balance: l.balance[0], Friendly: friendlyHours}
+	l.electricity(&common)
 	h.esme = esme.New(m.birth(&s, roleESME), esme.Config{Config: common, Export: l.exporting},
 		f.models[s.set.esmeFrom.Name].esme, s.deviceFaults(roleESME))
 	if s.gas {
-		c := meter.Config{Use: l.gas, Installed: l.installed, First: l.first[2], Balance: l.balance[1], Price: 4_200, Standing: 26_000}
+		c := meter.Config{Use: l.gas, Installed: l.installed, First: l.first[2], Balance: l.balance[1], Prices: &gasPrices, Account: &emergency, Friendly: friendlyHours}
 		h.gsme = gsme.New(m.birth(&s, roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
 	}
 	for _, u := range h.units() {

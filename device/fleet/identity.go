@@ -308,6 +308,8 @@ type load struct {
 	installed                 time.Time
 	first                     [3]int64 // readings at installation: import, export, gas
 	balance                   [2]int64 // electricity, gas, in millipence
+	seed                      uint64
+	dual                      bool // the meter has a second element
 }
 
 func (m *Manifest) load(s *spec) load {
@@ -317,8 +319,10 @@ func (m *Manifest) load(s *spec) load {
 		importing: household.Electricity(seed, 4400+int64(seed%9800)),
 		gas:       household.Gas(seed, 1220+int64(seed>>16%3660)),
 		installed: m.start.Add(-time.Duration(400+seed>>32%1400) * 24 * time.Hour),
+		seed:      seed, dual: s.set.esmeFrom.Has(profile.QuirkDualElement),
 	}
 	if s.solar {
+		l.importing = household.SolarHome(seed, 3600+int64(seed%8400))
 		l.exporting = household.Solar(seed, 3000+int64(seed>>8%5000))
 	}
 	l.first = [3]int64{int64(seed >> 20 % 900), 0, int64(seed >> 24 % 400)}

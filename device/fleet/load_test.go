@@ -33,7 +33,7 @@ func TestProfileAgreesWithTheRegister(t *testing.T) {
 		row := func() (time.Time, int64) {
 			entries, err := c.GetUint(t.Context(), cosem.Attribute{Class: cosem.ClassProfileGeneric, Instance: x.profile, ID: 7})
 			require.NoError(t, err)
-			require.EqualValues(t, meter.HalfHours, entries)
+			require.EqualValues(t, 19056, entries)
 			var at time.Time
 			var v int64
 			for r, err := range c.Profile(t.Context(), x.profile, client.ByEntry(uint32(entries), uint32(entries))) {
@@ -87,10 +87,10 @@ func TestProfileAgreesWithTheRegister(t *testing.T) {
 		require.NoError(t, err)
 		h.mu.Lock()
 		if device == "gsme" {
-			require.Equal(t, meter.Armed, h.gsme.Supply().State(), "a valve is opened by hand")
+			require.Equal(t, meter.Armed, h.gsme.Supply(w.clock.Now()), "a valve is opened by hand")
 			require.True(t, h.gsme.SwitchOn(w.clock.Now()))
 		} else {
-			require.Equal(t, meter.Enabled, h.esme.Supply().State())
+			require.Equal(t, meter.Enabled, h.esme.Supply(w.clock.Now()))
 		}
 		h.mu.Unlock()
 		w.clock.Advance(30 * time.Minute)

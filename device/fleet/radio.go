@@ -80,16 +80,7 @@ func meterOf(m *meter.Meter) han.Meter {
 	return han.Meter{
 		Reading: m.Reading, MPxN: m.MPxN, Serial: m.Serial,
 		Interval: func(end time.Time) int64 { return m.Reading(end) - m.Reading(end.Add(-30*time.Minute)) },
-		Supply: func() se.SupplyStatus {
-			switch m.Supply().State() {
-			case meter.Enabled:
-				return se.SupplyOn
-			case meter.Armed:
-				return se.SupplyOffArmed
-			default:
-				return se.SupplyOff
-			}
-		},
+		Supply:   func(now time.Time) se.SupplyStatus { return meter.SupplyStatus(m.Supply(now)) },
 	}
 }
 

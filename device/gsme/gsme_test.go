@@ -10,6 +10,7 @@ import (
 	"smets1/device/household"
 	"smets1/device/meter"
 	"smets1/device/profile"
+	"smets1/device/tariff"
 	"smets1/dlms/axdr"
 	"smets1/dlms/cosem"
 	"smets1/firmware"
@@ -26,7 +27,7 @@ func TestEveryAttributeReads(t *testing.T) {
 		require.NoError(t, err)
 		m := New(core.Birth{
 			Kind: firmware.GSME, EUI: wire.MustEUI64("00-DB-12-34-56-78-90-A2"), Profile: p, Make: p.GSME, Start: start, Firmware: p.GSME.Newest(),
-		}, meter.Config{Use: household.Gas(1, 2900), Installed: start.AddDate(-2, 0, 0), Price: 4200, Balance: 1_000_000}, model, core.Faults{})
+		}, meter.Config{Use: household.Gas(1, 2900), Installed: start.AddDate(-2, 0, 0), Prices: &tariff.Prices{TOU: []int64{4200}}, Balance: 1_000_000}, model, core.Faults{})
 		n := 0
 		for _, o := range m.Device.Model.Objects() {
 			for _, a := range o.Attrs {

@@ -63,7 +63,7 @@ func config(size int) Config {
 	meter := func(rate int64) Meter {
 		return Meter{
 			Reading: func(now time.Time) int64 { return 1_000_000 + rate*int64(now.Sub(start)/time.Second) },
-			Supply:  func() se.SupplyStatus { return se.SupplyOn }, MPxN: func() string { return "1234567890123" }, Serial: "19P0000001",
+			Supply:  func(time.Time) se.SupplyStatus { return se.SupplyOn }, MPxN: func() string { return "1234567890123" }, Serial: "19P0000001",
 		}
 	}
 	elec := meter(1)

@@ -18,7 +18,7 @@ type Meter struct {
 	Power func(now time.Time) int64
 	// Interval is the consumption of the half hour that ends at a time, in units of the register. Nil for none.
 	Interval func(end time.Time) int64
-	Supply   func() se.SupplyStatus
+	Supply   func(now time.Time) se.SupplyStatus
 	MPxN     func() string
 	Serial   string
 }
@@ -50,8 +50,8 @@ func attributes(d *Device) []node.Attribute {
 		fixed(0x000A, zcl.Uint8, defaultUpdate),
 	}
 	if m.Supply != nil {
-		all = append(all, node.Attribute{ID: se.AttrSupplyStatus, Type: zcl.Enum8, Get: func(*node.Call) zcl.Value {
-			return zcl.Unsigned(zcl.Enum8, uint64(m.Supply()))
+		all = append(all, node.Attribute{ID: se.AttrSupplyStatus, Type: zcl.Enum8, Get: func(c *node.Call) zcl.Value {
+			return zcl.Unsigned(zcl.Enum8, uint64(m.Supply(c.Now)))
 		}})
 	}
 	all = append(all,

@@ -2,23 +2,49 @@ package household
 
 // shape weighs the 48 half hours of a day, from midnight UTC. All are positive
 // but those of the sun, whose day has one positive half hour at least.
-type shape [48]uint8
+type shape struct {
+	working [48]uint8
+	weekend *[48]uint8 // nil: as on working days
+	bursts  bool
+}
+
+func (s *shape) of(half int, weekend bool) uint8 {
+	if weekend && s.weekend != nil {
+		return s.weekend[half]
+	}
+	return s.working[half]
+}
 
 var (
 	// evenings: asleep, breakfast, a flat day, cooking and light from 16:00 to 22:00.
-	evenings = shape{
+	evenings = shape{working: [48]uint8{
 		8, 7, 7, 6, 6, 6, 6, 6, 6, 6, 7, 8, 12, 18, 24, 26, 24, 20, 17, 16, 15, 15, 15, 16,
 		18, 18, 16, 15, 15, 16, 18, 22, 28, 34, 40, 42, 42, 40, 38, 36, 34, 32, 28, 25, 20, 16, 12, 10,
+	}, weekend: &lateMornings, bursts: true}
+	// lateMornings: up at nine, in and out all day.
+	lateMornings = [48]uint8{
+		12, 10, 9, 8, 7, 6, 6, 6, 6, 6, 6, 6, 7, 9, 12, 16, 20, 24, 28, 30, 30, 28, 26, 26,
+		28, 28, 26, 24, 23, 23, 24, 26, 30, 34, 38, 38, 36, 34, 32, 30, 30, 28, 26, 24, 22, 20, 17, 14,
 	}
+	// shaded: evenings, with the light hours supplied from the roof.
+	shaded = shape{working: [48]uint8{
+		8, 7, 7, 6, 6, 6, 6, 6, 6, 6, 7, 8, 12, 18, 20, 18, 13, 8, 5, 4, 3, 3, 2, 2,
+		3, 3, 3, 3, 3, 4, 5, 8, 16, 26, 34, 40, 42, 40, 38, 36, 34, 32, 28, 25, 20, 16, 12, 10,
+	}, bursts: true}
 	// noon: a bell over the light hours that every month has.
-	noon = shape{
+	noon = shape{working: [48]uint8{
 		16: 3, 17: 8, 18: 16, 19: 26, 20: 36, 21: 44, 22: 50, 23: 54, 24: 55, 25: 54, 26: 50, 27: 44, 28: 36, 29: 26, 30: 16, 31: 8, 32: 3,
-	}
+	}}
 	// boiler: heating on before breakfast and from the afternoon, a pilot flame's worth at night.
-	boiler = shape{
+	boiler = shape{working: [48]uint8{
 		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 10, 40, 50, 46, 36, 24, 14, 8, 6, 5, 5, 5, 6,
 		7, 6, 5, 5, 6, 8, 14, 24, 36, 44, 46, 46, 44, 42, 40, 36, 30, 22, 12, 6, 3, 2, 1, 1,
-	}
+	}, bursts: true}
+	// night: seven hours of storage heating, and next to nothing by day.
+	night = shape{working: [48]uint8{
+		1, 60, 60, 58, 56, 54, 52, 50, 46, 42, 38, 34, 30, 26, 22, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	}}
 )
 
 // season is how a commodity goes through the year. Built from twelve monthly

@@ -342,6 +342,9 @@ func (h *Hub) PowerUp(time.Time) {
 	h.waiting = nil
 }
 
+// Settle implements core.Sections: what a hub does by itself, Advance does.
+func (h *Hub) Settle(time.Time) {}
+
 // Model is the type of a hub of a profile: shared by all of them.
 func Model(p *profile.Profile) (*server.Model, error) {
 	assoc, err := core.Associations(p.Hub.DLMS)

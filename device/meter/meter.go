@@ -1,54 +1,64 @@
 // Package meter is what an electricity and a gas meter have in common: a point of
-// supply, a register that counts what the household uses, a switch or valve in
-// the supply, a payment mode and an account.
+// supply, a register that counts what the household uses, a tariff, an account, a
+// switch or valve in the supply, and the logs of all these.
 //
-// Nothing that follows from the seed is stored. A reading is the sum of the load
-// curve since the meter was installed, less what did not flow while the supply was
-// off; a balance is what it was when it last changed, less the use since. So a
-// reading and a profile of 13 months can be had of a meter that was never looked at
-// before, and they agree with each other to the unit.
+// # Nothing that follows is stored
 //
-// Half hours are those of UTC; a meter whose clock is a few seconds off would cut
-// them a few seconds off. The package may change.
+// A meter keeps its birth and the list of what was done to it since: commands,
+// codes, hands at its keys. Everything else is a function of the two and a time,
+// the [State], which a replay computes: it goes through the time from birth, from
+// one moment at which something changes to the next (a switch point of the tariff,
+// midnight, each half hour where credit may run out, an action), and charges what
+// was used in between. So a meter of a million that nobody looks at costs nothing,
+// any value of the past is there when it is asked for, and what a meter would have
+// done while nobody looked (the supply that ends with the credit at half past nine)
+// it has done. A replay may go on from the state that was computed last.
+//
+// Readings are exact by construction: registers, profile, cost and balance are sums
+// over the same curve, and sums of whatever cut of it are the same to the unit.
+//
+// # Time
+//
+// Half hours, days and billing periods are those of UTC, tariffs run on local time
+// (published, Liberty 100 manual page 29). A meter whose clock is a few seconds off
+// would cut them a few seconds off; that is left out. The package may change.
 package meter
 
 import (
-	"encoding/binary"
 	"time"
 
 	"smets1/device/core"
 	"smets1/device/household"
+	"smets1/device/prepay"
+	"smets1/device/tariff"
 	"smets1/dlms/cosem"
 	"smets1/dlms/server"
+	"smets1/firmware"
 	"smets1/internal/wire"
 )
 
-// Mode is the payment mode, with the numbers of attribute 2 of class 111 (published).
-type Mode uint8
+const kindGas = firmware.GSME
 
-// The payment modes.
-const (
-	Credit     Mode = 1
-	Prepayment Mode = 2
-)
-
-// String gives the word of the inventory.
-func (m Mode) String() string {
-	if m == Prepayment {
-		return "prepayment"
-	}
-	return "credit"
-}
-
-// Config is what a meter is beside its birth.
+// Config is what a meter is beside its birth. What it points to is shared by many
+// meters, and never changed.
 type Config struct {
-	Use       household.Curve
+	Use household.Curve
+	// Second is the second element of a twin-element meter; the zero Curve for none.
+	Second    household.Curve
 	Installed time.Time
 	First     int64 // reading when it was installed
 	Balance   int64 // at the start of the simulation, in millipence
-	// Price in millipence for 1000 units of energy, and the standing charge in
-	// millipence a day.
-	Price, Standing int64
+	// Tariff is the switching table at birth. Nil: one register all the time.
+	Tariff *tariff.Calendar
+	// Prices at birth. Nil: all is free.
+	Prices *tariff.Prices
+	// Friendly is the calendar of hours in which the supply is not switched off for
+	// want of credit: register 2. Nil: there are none.
+	Friendly *tariff.Calendar
+	// Account is how the account is set at birth. Nil: no emergency credit, no debt.
+	Account *prepay.Config
+	// Debts at birth: two by time, one by payment.
+	Debts *[3]int64
 	// Energy turns units of the register into Wh. Nil: the register counts Wh.
 	Energy func(int64) int64
 	// ArmsOnly: the supply is never switched on from afar; a person does that at
@@ -59,12 +69,23 @@ type Config struct {
 // Meter is the common part. It is used by one goroutine at a time.
 type Meter struct {
 	core.Unit
-	cfg    Config
-	mpxn   string // once it is not that of birth
-	mode   Mode
-	supply Supply
-	acct   account
-	modes  bool // mode or account differ from birth
+	cfg   Config
+	mpxn  string // once it is not that of birth
+	acts  []act  // what was done, by time
+	state *State // as last computed; nil is that of birth
+	extra *extra
+}
+
+// extra is what only meters have that were told something.
+type extra struct {
+	passive   tariff.Cells  // calendar that waits for its activation
+	special   []byte        // its special days, nil as in passive
+	friendly  tariff.Cells  // the same of the friendly hours
+	prices    passivePrices // that wait for theirs
+	activate  [3]int64      // when: calendar, friendly hours, prices; 0 never
+	message   string        // of the supplier, for the display
+	messageID uint32
+	customer  string
 }
 
 // Core implements core.Holder.
@@ -72,17 +93,8 @@ func (m *Meter) Core() *core.Unit { return &m.Unit }
 
 // Init makes the common part. state is what the model's functions get.
 func (m *Meter) Init(b core.Birth, c Config, model *server.Model, state any, f core.Faults) {
-	if c.Energy == nil {
-		c.Energy = func(units int64) int64 { return units }
-	}
 	m.cfg = c
-	m.mode = Credit
-	if b.Prepayment {
-		m.mode = Prepayment
-	}
-	m.supply.armsOnly = c.ArmsOnly
 	m.Unit.Init(b, model, state, m, f)
-	m.acct = account{balance: c.Balance, at: b.Start.Unix()}
 }
 
 // MPxN is the point of supply as the meter has it.
@@ -93,79 +105,103 @@ func (m *Meter) MPxN() string {
 	return m.mpxn
 }
 
-// Mode is the payment mode.
-func (m *Meter) Mode() Mode { return m.mode }
+// Mode is the payment mode at a time.
+func (m *Meter) Mode(now time.Time) prepay.Mode { return m.At(now).Account.Mode }
 
 // Reading is the register at a time, in its units.
 func (m *Meter) Reading(now time.Time) int64 {
-	return m.cfg.First + max(m.cfg.Use.Between(m.cfg.Installed, now)-m.supply.Forgone(m.cfg.Use, now), 0)
+	m.Settle(now)
+	f := m.flow()
+	return m.cfg.First + max(f.between(m.cfg.Installed.Unix(), now.Unix()), 0)
+}
+
+// flow is what goes through the meter.
+type flow struct {
+	use, second household.Cursor
+	gaps        []gap
+}
+
+func (m *Meter) flow() flow {
+	f := flow{use: household.Cursor{Curve: m.cfg.Use}, second: household.Cursor{Curve: m.cfg.Second}}
+	if m.state != nil {
+		f.gaps = m.state.gaps
+	}
+	return f
+}
+
+// between is what flowed from one time to another, in units.
+func (f *flow) between(from, to int64) int64 {
+	n := delivered(&f.use, f.gaps, from, to)
+	if !f.second.Zero() {
+		n += delivered(&f.second, f.gaps, from, to)
+	}
+	return n
+}
+
+// delivered is all of a curve, less what the household went without.
+func delivered(w *household.Cursor, gaps []gap, from, to int64) int64 {
+	n := w.Total(to) - w.Total(from)
+	for _, g := range gaps {
+		a, b := max(g.from, from), to
+		if g.to != 0 {
+			b = min(b, g.to)
+		}
+		if a < b {
+			n -= w.Total(b) - w.Total(a)
+		}
+	}
+	return n
+}
+
+// Delivered is what flows of a curve at this point of supply from one time to another:
+// nothing while the supply is off.
+func (m *Meter) Delivered(c household.Curve, from, to time.Time) int64 {
+	m.Settle(to)
+	w := household.Cursor{Curve: c}
+	var gaps []gap
+	if m.state != nil {
+		gaps = m.state.gaps
+	}
+	return max(delivered(&w, gaps, from.Unix(), to.Unix()), 0)
 }
 
 // Rate is what flows at a time, in units an hour.
 func (m *Meter) Rate(now time.Time) int64 {
-	if m.supply.offAt(now.Unix()) {
+	m.Settle(now)
+	if m.state != nil && m.state.offAt(now.Unix()) {
 		return 0
 	}
-	return m.cfg.Use.Power(now)
+	return m.cfg.Use.Power(now) + m.cfg.Second.Power(now)
+}
+
+// Flows reports whether the supply is on at a time.
+func (m *Meter) Flows(now time.Time) bool {
+	m.Settle(now)
+	return m.state == nil || !m.state.offAt(now.Unix())
+}
+
+// energy turns units into Wh.
+func (m *Meter) energy(units int64) int64 {
+	if m.cfg.Energy == nil {
+		return units
+	}
+	return m.cfg.Energy(units)
 }
 
 // Balance of the account at a time, in millipence.
-func (m *Meter) Balance(now time.Time) int64 {
-	a := m.acct
-	m.settle(&a, now)
-	return a.balance
-}
+func (m *Meter) Balance(now time.Time) int64 { return m.At(now).Account.Balance }
 
-// Supply is the switch or valve.
-func (m *Meter) Supply() *Supply { return &m.supply }
+// Supply is the state of the switch or valve at a time.
+func (m *Meter) Supply(now time.Time) uint8 { return m.At(now).Supply }
 
-// AppendSections implements core.Sections.
-func (m *Meter) AppendSections(b []byte) []byte {
-	b = core.AppendSection(b, core.SectionPoint, func(b []byte) []byte { return append(b, m.mpxn...) })
-	b = core.AppendSection(b, core.SectionSupply, m.supply.append)
-	if !m.modes {
-		return b
-	}
-	return core.AppendSection(b, core.SectionPayment, func(b []byte) []byte {
-		b = append(b, byte(m.mode))
-		b = binary.BigEndian.AppendUint64(b, uint64(m.acct.balance))
-		b = binary.BigEndian.AppendUint64(b, uint64(m.acct.rest))
-		return binary.BigEndian.AppendUint64(b, uint64(m.acct.at))
-	})
-}
+// Installed is when the meter began to count.
+func (m *Meter) Installed() time.Time { return m.cfg.Installed }
 
-// RestoreSection implements core.Sections.
-func (m *Meter) RestoreSection(s core.Section, r *wire.Reader) bool {
-	switch s {
-	case core.SectionPoint:
-		m.mpxn = string(r.Rest())
-	case core.SectionSupply:
-		m.supply.restore(r)
-	case core.SectionPayment:
-		m.mode, m.modes = Mode(r.U8()), true
-		m.acct = account{balance: int64(r.U64()), rest: int64(r.U64()), at: int64(r.U64())}
-	default:
-		return false
-	}
-	return true
-}
+// Gas reports whether the meter counts gas.
+func (m *Meter) Gas() bool { return m.Kind == kindGas }
 
 // PowerUp implements core.Sections. Switch and valve stay as they were.
 func (m *Meter) PowerUp(time.Time) {}
-
-// setMode changes the payment mode.
-func (m *Meter) setMode(now time.Time, mode Mode) error {
-	if mode != Credit && mode != Prepayment {
-		return cosem.OtherReason
-	}
-	if mode == m.mode {
-		return nil
-	}
-	m.settle(&m.acct, now)
-	m.mode, m.modes = mode, true
-	m.Event(now, core.EventPaymentMode)
-	return nil
-}
 
 // setMPxN changes the point of supply: digits, as many as an MPAN or MPRN has.
 func (m *Meter) setMPxN(v string) error {
@@ -186,40 +222,36 @@ func (m *Meter) setMPxN(v string) error {
 	return nil
 }
 
-// addCredit changes the balance by an amount in millipence.
-func (m *Meter) addCredit(now time.Time, amount int64) error {
-	m.settle(&m.acct, now)
-	if b := m.acct.balance + amount; b > maxBalance || b < -maxBalance {
-		return cosem.ActionScopeOfAccessViolated
+// AppendSections implements core.Sections.
+func (m *Meter) AppendSections(b []byte) []byte {
+	b = core.AppendSection(b, core.SectionPoint, func(b []byte) []byte { return append(b, m.mpxn...) })
+	b = core.AppendSection(b, core.SectionActs, func(b []byte) []byte { return appendActs(b, m.acts) })
+	if m.state != nil {
+		// Events up to here are in the log; a replay must not enter them again.
+		b = core.AppendSection(b, core.SectionSettled, func(b []byte) []byte { return appendInts(b, m.state.at) })
 	}
-	m.acct.balance += amount
-	m.modes = true
-	m.Event(now, core.EventCreditAdded)
-	return nil
+	return core.AppendSection(b, core.SectionExtra, m.appendExtra)
 }
 
-// maxBalance is £21,474.00 in millipence, which fits the double-long of class 112
-// (published, Secure's limit on prepayment credit).
-const maxBalance = 21_474_00 * 1000
-
-// account is a balance at a time. What it charges for use keeps the rest of the
-// division, so that settling more often costs nobody anything.
-type account struct {
-	balance int64 // millipence
-	rest    int64 // thousandths of a millipence already used and not yet charged
-	at      int64 // seconds since 1970
-}
-
-// settle brings an account to a time.
-func (m *Meter) settle(a *account, now time.Time) {
-	to := now.Unix()
-	if to <= a.at {
-		return
+// RestoreSection implements core.Sections.
+func (m *Meter) RestoreSection(s core.Section, r *wire.Reader) bool {
+	switch s {
+	case core.SectionPoint:
+		m.mpxn = string(r.Rest())
+	case core.SectionActs:
+		m.acts = readActs(r)
+		m.state = nil
+	case core.SectionSettled:
+		at := readInts(r, 1)
+		if r.Err() == nil {
+			st := m.birth()
+			m.advance(&st, at[0], nil, nil)
+			m.state = &st
+		}
+	case core.SectionExtra:
+		m.restoreExtra(r)
+	default:
+		return false
 	}
-	before := m.cfg.Energy(m.Reading(time.Unix(a.at, 0)))
-	used := m.cfg.Energy(m.Reading(time.Unix(to, 0))) - before
-	cost := used*m.cfg.Price + a.rest
-	days := to/86400 - a.at/86400
-	a.balance -= cost/1000 + days*m.cfg.Standing
-	a.rest, a.at = cost%1000, to
+	return true
 }

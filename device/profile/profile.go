@@ -132,6 +132,10 @@ type Device struct {
 	DLMS         DLMS       `yaml:"dlms"`  // absent for a display, which does not speak it
 	Image        Image      `yaml:"image"` // absent: takes no image
 	DriftPPM     int        `yaml:"driftPPM"`
+	Tariff       Tariff     `yaml:"tariff"` // of a meter; what is absent is as wide as SMETS1 has it
+	Prepay       Prepay     `yaml:"prepay"` // of a meter; absent: takes no codes
+	Logs         Logs       `yaml:"logs"`   // what is absent is as long as SMETS1 has it
+	Without      []string   `yaml:"without"`
 }
 
 // Firmware is a version that a device is known to run.
@@ -207,6 +211,90 @@ type Image struct {
 	BlockSize uint32        `yaml:"blockSize"` // octets
 	Verify    time.Duration `yaml:"verify"`    // how long verifying takes
 	Reboot    time.Duration `yaml:"reboot"`    // how long the device is away when it activates
+}
+
+// Tariff is what a meter's switching table has room for.
+type Tariff struct {
+	Registers   int `yaml:"registers"` // time of use registers
+	Blocks      int `yaml:"blocks"`    // of block pricing; 1 has none
+	Seasons     int `yaml:"seasons"`
+	Weeks       int `yaml:"weeks"`
+	Days        int `yaml:"days"`
+	Switches    int `yaml:"switches"` // points of a day
+	SpecialDays int `yaml:"specialDays"`
+}
+
+// Prepay is how a meter takes top-up codes.
+type Prepay struct {
+	Blocks int `yaml:"blocks"` // of 20 digits that a code may have; 0: it takes no codes
+	// Tries in a row within Within (0: at any time) lock the keypad for Lock. 0 never locks.
+	Tries  int           `yaml:"tries"`
+	Within time.Duration `yaml:"within"`
+	Lock   time.Duration `yaml:"lock"`
+	// CountDuplicates: a code that was used already is a wrong one too.
+	CountDuplicates bool `yaml:"countDuplicates"`
+	// Payments is how many top-ups the meter remembers.
+	Payments int `yaml:"payments"`
+}
+
+// Logs are how many entries the logs of a device keep.
+type Logs struct {
+	HalfHours       int `yaml:"halfHours"`       // import, or gas
+	ExportHalfHours int `yaml:"exportHalfHours"` // export and reactive
+	Days            int `yaml:"days"`            // registers at midnight
+	DailyUse        int `yaml:"dailyUse"`        // use of each day
+	Billing         int `yaml:"billing"`
+	Snapshots       int `yaml:"snapshots"`
+	Voltage         int `yaml:"voltage"` // half hours
+	Network         int `yaml:"network"` // six-minute values of gas
+	Events          int `yaml:"events"`
+	Security        int `yaml:"security"`
+}
+
+// Parts that a make may be without, for Device.Without.
+const (
+	PartReactive = "reactive" // no reactive registers
+	PartExport   = "export"   // no export register
+	PartDemand   = "demand"   // no maximum demand
+	PartVoltage  = "voltage"  // no voltage log
+	PartLimit    = "limit"    // no load limit
+	PartBlocks   = "blocks"   // no block registers
+	PartNetwork  = "network"  // no network data log
+)
+
+var parts = []string{PartReactive, PartExport, PartDemand, PartVoltage, PartLimit, PartBlocks, PartNetwork}
+
+// Has reports whether the device has a part.
+func (d *Device) Has(part string) bool {
+	for _, p := range d.Without {
+		if p == part {
+			return false
+		}
+	}
+	return true
+}
+
+// fill puts what SMETS1 has in the place of what a file leaves out (published: the
+// ceilings of the DUIS response schema, which are what a device may hold).
+func (d *Device) fill(gas bool) {
+	t, l := Tariff{48, 4, 4, 4, 16, 12, 50}, Logs{19056, 4464, 31, 731, 12, 12, 4320, 41, 100, 100}
+	if gas {
+		t = Tariff{4, 4, 3, 2, 4, 12, 20}
+	}
+	for _, x := range []struct {
+		v *int
+		d int
+	}{
+		{&d.Tariff.Registers, t.Registers}, {&d.Tariff.Blocks, t.Blocks}, {&d.Tariff.Seasons, t.Seasons}, {&d.Tariff.Weeks, t.Weeks},
+		{&d.Tariff.Days, t.Days}, {&d.Tariff.Switches, t.Switches}, {&d.Tariff.SpecialDays, t.SpecialDays},
+		{&d.Logs.HalfHours, l.HalfHours}, {&d.Logs.ExportHalfHours, l.ExportHalfHours}, {&d.Logs.Days, l.Days}, {&d.Logs.DailyUse, l.DailyUse},
+		{&d.Logs.Billing, l.Billing}, {&d.Logs.Snapshots, l.Snapshots}, {&d.Logs.Voltage, l.Voltage}, {&d.Logs.Network, l.Network},
+		{&d.Logs.Events, l.Events}, {&d.Logs.Security, l.Security}, {&d.Prepay.Payments, 5},
+	} {
+		if *x.v == 0 {
+			*x.v = x.d
+		}
+	}
 }
 
 // A Quirk is one way in which a make departs from the common behaviour.

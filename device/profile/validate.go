@@ -47,6 +47,11 @@ func Parse(file string, data []byte) (*Profile, error) {
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
+	p.Hub.fill(false)
+	p.ESME.fill(false)
+	if p.GSME != nil {
+		p.GSME.fill(true)
+	}
 	return p, nil
 }
 
@@ -150,8 +155,38 @@ func (v *Device) validate(d *located.Doc, at string, dlms bool) {
 	} else if n+80 > uint32(v.DLMS.MaxPDU) {
 		d.Problemf(at+".image.blockSize", "a block of %d and its wrapping (80) do not fit dlms.maxPDU %d", n, v.DLMS.MaxPDU)
 	}
+	v.validateMeter(d, at)
 	between(d, at+".image.verify", v.Image.Verify, 0, time.Hour)
 	between(d, at+".image.reboot", v.Image.Reboot, time.Second, time.Hour)
+}
+
+// validateMeter holds tables and logs to what SMETS1 has at most.
+func (v *Device) validateMeter(d *located.Doc, at string) {
+	for _, x := range []struct {
+		field string
+		v, hi int
+	}{
+		{"tariff.registers", v.Tariff.Registers, 48}, {"tariff.blocks", v.Tariff.Blocks, 4}, {"tariff.seasons", v.Tariff.Seasons, 16},
+		{"tariff.weeks", v.Tariff.Weeks, 16}, {"tariff.days", v.Tariff.Days, 32}, {"tariff.switches", v.Tariff.Switches, 48},
+		{"tariff.specialDays", v.Tariff.SpecialDays, 64},
+		{"logs.halfHours", v.Logs.HalfHours, 40_000}, {"logs.exportHalfHours", v.Logs.ExportHalfHours, 40_000}, {"logs.days", v.Logs.Days, 366},
+		{"logs.dailyUse", v.Logs.DailyUse, 1100}, {"logs.billing", v.Logs.Billing, 60}, {"logs.snapshots", v.Logs.Snapshots, 60},
+		{"logs.voltage", v.Logs.Voltage, 20_000}, {"logs.network", v.Logs.Network, 1000}, {"logs.events", v.Logs.Events, 1000},
+		{"logs.security", v.Logs.Security, 1000}, {"prepay.blocks", v.Prepay.Blocks, 3}, {"prepay.tries", v.Prepay.Tries, 100},
+		{"prepay.payments", v.Prepay.Payments, 10},
+	} {
+		if x.v < 0 || x.v > x.hi {
+			d.Problemf(at+"."+x.field, "%d is outside 0…%d", x.v, x.hi)
+		}
+	}
+	between(d, at+".prepay.within", v.Prepay.Within, 0, 24*time.Hour)
+	between(d, at+".prepay.lock", v.Prepay.Lock, 0, 7*24*time.Hour)
+	if v.Prepay.Tries > 0 && v.Prepay.Lock == 0 {
+		d.Problemf(at+".prepay.lock", "missing; say for how long %d wrong codes lock the keypad", v.Prepay.Tries)
+	}
+	for i, w := range v.Without {
+		oneOf(d, fmt.Sprintf("%s.without[%d]", at, i), w, parts...)
+	}
 }
 
 func (v *DLMS) validate(d *located.Doc, at string) {
