@@ -56,6 +56,17 @@ func (a *association) openGeneral(now time.Time, b []byte, base security.Protect
 	if a.policy().CheckRequest(protection) != nil {
 		return nil, 0, &refuseProtection
 	}
+	plain, refusal := a.openCiphering(now, p, h, base&security.ProtectSign != 0)
+	if refusal != nil {
+		return nil, 0, refusal
+	}
+	a.general = general{use: useOf(p.KeyInfo), transaction: append([]byte(nil), p.TransactionID...)}
+	return plain, protection, nil
+}
+
+// openCiphering deciphers content under the key that its key information leads to, and refuses what was sent before.
+// signed tells that the transaction was found to be new already.
+func (a *association) openCiphering(now time.Time, p apdu.GeneralCiphering, h security.Content, signed bool) ([]byte, *apdu.Exception) {
 	s := a.device.Security
 	var buf [4]KeyVersion
 	versions := append(buf[:0], a.version)
@@ -72,21 +83,20 @@ func (a *association) openGeneral(now time.Time, b []byte, base security.Protect
 		switch {
 		case use != security.UseGUEK && use != security.UseGBEK:
 			// A fresh key has no counter to look at: its transaction must be new.
-			if base&security.ProtectSign == 0 && !a.newTransaction(p.TransactionID) {
-				return nil, 0, &refuseProtection
+			if !signed && !a.newTransaction(p.TransactionID) {
+				return nil, &refuseProtection
 			}
 		case h.Counter < s.RxExpected(id) || h.Counter == security.CounterMax:
-			return nil, 0, refuseCounter(s.RxExpected(id))
+			return nil, refuseCounter(s.RxExpected(id))
 		default:
 			s.RxAccept(id, h.Counter)
 		}
 		if v != a.version {
 			a.version, a.cipher = v, nil
 		}
-		a.general = general{use: use, transaction: append([]byte(nil), p.TransactionID...)}
-		return plain, protection, nil
+		return plain, nil
 	}
-	return nil, 0, &refuseDecipher
+	return nil, &refuseDecipher
 }
 
 func useOf(k apdu.KeyInfo) security.KeyUse {
@@ -128,8 +138,16 @@ func laterTransaction(id, last []byte) bool {
 
 // sealGeneral appends the reply in general-ciphering, under the same kind of key as the request.
 func (a *association) sealGeneral(now time.Time, protection security.Protection, reply, dst []byte) ([]byte, error) {
+	p, err := a.sealUnder(now, a.general.use, a.general.transaction, nil, protection, reply)
+	if err != nil {
+		return dst, err
+	}
+	return p.AppendBinary(dst)
+}
+
+// sealUnder protects content for the client under a kind of key.
+func (a *association) sealUnder(now time.Time, use security.KeyUse, transaction, other []byte, protection security.Protection, plain []byte) (apdu.GeneralCiphering, error) {
 	g := a.party(now, a.version)
-	use := a.general.use
 	var ic uint32
 	if use == security.UseGBEK {
 		use = security.UseGUEK // a reply goes to one client
@@ -137,14 +155,12 @@ func (a *association) sealGeneral(now time.Time, protection security.Protection,
 	if use == security.UseGUEK {
 		var err error
 		if ic, err = a.device.Security.NextTx(a.version); err != nil {
-			return dst, err
+			return apdu.GeneralCiphering{}, err
 		}
 	}
-	p, err := g.Seal(g.Header(a.general.transaction), use, protection, ic, reply)
-	if err != nil {
-		return dst, err
-	}
-	return p.AppendBinary(dst)
+	h := g.Header(transaction)
+	h.OtherInfo = other
+	return g.Seal(h, use, protection, ic, plain)
 }
 
 // sign appends content in general-signing.
