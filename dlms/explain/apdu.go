@@ -464,6 +464,9 @@ func (w *walker) actionRequest(kind apdu.Kind) {
 		in.clause = clauseOf(apdu.TagActionRequest)
 		in.data("parameter")
 	}
+	if kind != apdu.KindActionRequestNextBlock && kind != apdu.KindActionRequestBlock {
+		w.x.calls = kind == apdu.KindActionRequestList || kind == apdu.KindActionRequestListFirstBlock
+	}
 	switch kind {
 	case apdu.KindActionRequestNormal:
 		w.method()
@@ -486,7 +489,7 @@ func (w *walker) actionRequest(kind apdu.Kind) {
 }
 
 func (w *walker) actionResponse(kind apdu.Kind) {
-	one := func() {
+	one := func(w *walker) {
 		w.actionResult()
 		if w.present("return value") {
 			w.getResult("return value")
@@ -494,14 +497,19 @@ func (w *walker) actionResponse(kind apdu.Kind) {
 	}
 	switch kind {
 	case apdu.KindActionResponseNormal:
-		one()
+		one(w)
 	case apdu.KindActionResponseBlock:
-		// What is cut into these blocks depends on the request; it is shown as it is.
-		w.lastBlock()
-		w.u32("block number")
-		w.octets("raw data")
+		// Of one call the value that it returned is cut into blocks, of a list the responses with their count.
+		w.dataBlock(apdu.TagActionResponse, func(in *walker) {
+			in.clause = clauseOf(apdu.TagActionResponse)
+			if w.x.calls {
+				in.each(in.count("results", 2), func(int) { one(in) })
+				return
+			}
+			in.data("return value")
+		})
 	case apdu.KindActionResponseList:
-		w.each(w.count("results", 2), func(int) { one() })
+		w.each(w.count("results", 2), func(int) { one(w) })
 	default:
 		w.u32("block number")
 		w.say("%d received, the next one please", u32OfLast(w))

@@ -70,6 +70,7 @@ type Explainer struct {
 	server    security.SystemTitle
 	mechanism acse.Mechanism
 	list      bool // the last get request was with-list
+	calls     bool // the last action request was with-list
 	segments  map[string][]byte
 	blocks    map[apdu.Tag]*blocks
 }

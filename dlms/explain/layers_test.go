@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"smets1/dlms/apdu"
+	"smets1/dlms/axdr"
+	"smets1/dlms/cosem"
 	"smets1/dlms/explain"
 	"smets1/dlms/hdlc"
 	"smets1/dlms/security"
@@ -248,4 +250,57 @@ func TestHostile(t *testing.T) {
 	e = explain.New(explain.Options{}).Explain(apduBytes)
 	covered(t, e)
 	require.ErrorContains(t, e.Err(), "more than 64 layers")
+}
+
+// The answer to a call in blocks: the value of one call, the responses of a list.
+func TestActionBlocks(t *testing.T) {
+	value := axdr.AppendOctetString(nil, []byte("a value in two blocks"))
+	list := append([]byte{2, 0, 1, 0}, value...) // success with a value
+	list = append(list, 3, 0)                    // read-write-denied
+	request := func(list bool) []byte {
+		m := cosem.Method{Class: 1, Instance: cosem.MustOBIS("0-0:96.1.0.255"), ID: 1}
+		if !list {
+			b, err := apdu.ActionRequestNormal{InvokeID: 0xC1, Method: m}.AppendBinary(nil)
+			require.NoError(t, err)
+			return b
+		}
+		q := apdu.ActionRequestList{InvokeID: 0xC1}
+		for range 2 {
+			q.Methods.Add(m)
+			q.Data.Add(axdr.AppendNull(nil))
+		}
+		b, err := q.AppendBinary(nil)
+		require.NoError(t, err)
+		return b
+	}
+	for name, c := range map[string]struct {
+		list bool
+		raw  []byte
+		want []string
+	}{
+		"one call": {false, value, []string{"return value"}},
+		"a list":   {true, list, []string{"read-write-denied", "return value"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := explain.New(explain.Options{})
+			covered(t, x.Explain(request(c.list)))
+			var e *explain.Explanation
+			for i, raw := range [][]byte{c.raw[:7], c.raw[7:]} {
+				b, err := apdu.ActionResponseBlock{
+					InvokeID: 0xC1, Block: apdu.DataBlock{Last: i == 1, Number: uint32(i + 1), Raw: raw},
+				}.AppendBinary(nil)
+				require.NoError(t, err)
+				e = x.Explain(b)
+				covered(t, e)
+				require.NoError(t, e.Err())
+			}
+			require.Len(t, e.Layers, 2)
+			require.Equal(t, "put together from 2 blocks", e.Layers[1].Name)
+			require.Equal(t, c.raw, e.Layers[1].Bytes)
+			text := e.String()
+			for _, want := range c.want {
+				require.Contains(t, text, want)
+			}
+		})
+	}
 }
