@@ -41,7 +41,7 @@ type dlmsProfile struct {
 	ClientTitle string      `yaml:"clientTitle"` // 16 hexadecimal digits
 	ServerTitle string      `yaml:"serverTitle"` // absent: the device tells
 	Protection  string      `yaml:"protection"`  // both, authenticated, encrypted, none; absent: both where there is a GUEK
-	Wrapping    string      `yaml:"wrapping"`    // service or general; absent: service
+	Wrapping    string      `yaml:"wrapping"`    // service, general or ciphering; absent: service
 	Dedicated   bool        `yaml:"dedicated"`   // ask for a dedicated key
 
 	// Counter is where invocation counters come from: "device" asks it as the public
@@ -150,8 +150,10 @@ func (p *dlmsProfile) config(s explicitSecrets) (cfg client.Config, err error) {
 	case "", "service":
 	case "general":
 		cfg.Wrapping = client.WrapGeneral
+	case "ciphering":
+		cfg.Wrapping = client.WrapCiphering
 	default:
-		return bad("wrapping %q: want service or general", p.Wrapping)
+		return bad("wrapping %q: want service, general or ciphering", p.Wrapping)
 	}
 	if cfg.Secret, err = p.password(s); err != nil {
 		return cfg, err

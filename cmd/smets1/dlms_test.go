@@ -300,7 +300,7 @@ func TestProfileErrors(t *testing.T) {
 		"mechanism: gmac\nclientTitle: \"4D4D4D0000000001\"": "need a GUEK and a GAK",
 		"keys: {guek: env:SMETS1_TEST_KEY}":                  "keys.guek",
 		"suite: 3":                                           "want 0, 1 or 2",
-		"wrapping: brown":                                    "want service or general",
+		"wrapping: brown":                                    "want service, general or ciphering",
 		"clinet: 1":                                          "unknown field",
 		"counter: often\nclientTitle: \"4D4D4D0000000001\"\nkeys: {guek: file:k, gak: file:k}": "want device, file:PATH or a number",
 	} {
