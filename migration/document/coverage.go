@@ -29,6 +29,9 @@ func (c *Coverage) Apply(a *Authorisation) {
 	}
 }
 
+// Revoke takes back what a meter's latest row permits: its supplier is no longer the meter's.
+func (c *Coverage) Revoke(meter EUI) { delete(c.rows, meter) }
+
 // Covers finds the row that authorises a meter on a day, and how files cite it.
 func (c *Coverage) Covers(meter EUI, day Date) (row AuthorisationRow, ref string, ok bool) {
 	if c == nil {

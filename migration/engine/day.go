@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"smets1/migration/document"
 	"smets1/migration/lifecycle"
+	"smets1/migration/plan"
 )
 
 // Roles, as the audit trail names them.
@@ -32,13 +35,11 @@ func (e *Engine) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	var due []*home
-	for _, h := range e.where(is(lifecycle.Planned)) {
-		if !h.Due.After(now) {
-			due = append(due, h)
-		}
+	if err := e.planning(ctx); err != nil {
+		return err
 	}
-	if err := e.reschedule(due); err != nil {
+	due, err := e.due(ctx, now)
+	if err != nil {
 		return err
 	}
 	return e.each(ctx, "authorisation", due, func(ctx context.Context, h *home) (bool, error) {
@@ -59,6 +60,67 @@ func (e *Engine) begin(ctx context.Context) error {
 	})
 }
 
+// due gives the homes that may be taken up at a time. Where more are due than
+// the day can take, those due last wait until the next.
+func (e *Engine) due(ctx context.Context, now time.Time) ([]*home, error) {
+	today := document.DateOf(now)
+	var due []*home
+	begun := map[string]plan.Ask{}
+	add := func(asks map[string]plan.Ask, h *home) plan.Ask {
+		s := strings.ToUpper(h.doc.S1SP)
+		a := asks[s]
+		if h.doc.Status() == document.Dormant {
+			a.Dormant++
+		} else {
+			a.Active++
+		}
+		asks[s] = a
+		return a
+	}
+	asks := map[string]plan.Ask{}
+	for _, id := range e.order {
+		h := e.homes[id]
+		switch {
+		case h.State() == lifecycle.Planned && !h.Due.After(now):
+			due = append(due, h)
+			add(asks, h)
+		case h.begunOn(today):
+			add(begun, h)
+			add(asks, h)
+		}
+	}
+	if len(e.in.Capacity) == 0 {
+		return due, nil
+	}
+	slices.SortStableFunc(due, func(a, b *home) int { return a.Due.Compare(b.Due) })
+	rooms := e.capacity().Effective(today, asks)
+	var out []*home
+	for _, h := range due {
+		room := rooms[strings.ToUpper(h.doc.S1SP)]
+		a := add(begun, h)
+		if h.doc.Status() == document.Dormant && a.Dormant <= room.Dormant || h.doc.Status() == document.Active && a.Active <= room.Active.Units {
+			out = append(out, h)
+			continue
+		}
+		h.Due = batchStart(now.AddDate(0, 0, 1))
+		if err := e.journal.save(ctx, h.Record); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// begunOn reports whether the home was taken up on a day.
+func (h *home) begunOn(day document.Date) bool {
+	for n := len(h.Moves) - 1; n >= 0; n-- {
+		m := h.Moves[n]
+		if (m.To == lifecycle.Authorised || m.To == lifecycle.Notified) && document.DateOf(m.Time) == day {
+			return true
+		}
+	}
+	return false
+}
+
 // admit decides whether a home may be taken up now: by an authorisation that
 // covers the day, or by notices that were sent in time. A non-zero wait says
 // that it may be, but not before.
@@ -67,13 +129,23 @@ func (e *Engine) admit(h *home, now time.Time) (edge lifecycle.Edge, m Move, wai
 	if _, f := e.target(h, day); f != nil {
 		return lifecycle.Hold, Move{Code: f.code, Detail: f.detail}, time.Time{}
 	}
-	if h.doc.Status() == document.Dormant {
-		at := h.MigrationNotice.Add(e.cfg.MigrationNotice)
-		if !h.FirmwareNotice.IsZero() && h.FirmwareNotice.Add(e.cfg.FirmwareNotice).After(at) {
-			at = h.FirmwareNotice.Add(e.cfg.FirmwareNotice)
+	for _, d := range h.doc.Meters() {
+		if _, ok := e.in.Registrations.On(d.MPxN, day); !ok {
+			return lifecycle.Hold, Move{Code: "XPC07", Detail: fmt.Sprintf("meter point %s is not registered to anybody on %s", d.MPxN, day)}, time.Time{}
 		}
-		if at.After(now) {
-			return lifecycle.Edge{}, Move{}, at
+	}
+	if h.doc.Status() == document.Dormant {
+		if !h.told(h.supplied()) {
+			return lifecycle.Hold, Move{Code: "XPC06", Detail: "no day could be found that its supplier could be told of in time"}, time.Time{}
+		}
+		first := document.DateOf(h.MigrationNotice).AddDays(e.cfg.Calendar.MigrationNotice)
+		if !h.FirmwareNotice.IsZero() {
+			if fw := document.DateOf(h.FirmwareNotice).AddDays(e.cfg.Calendar.FirmwareNotice); fw.After(first) {
+				first = fw
+			}
+		}
+		if first.After(day) {
+			return lifecycle.Edge{}, Move{}, batchStart(first.Time())
 		}
 		return lifecycle.Notify, Move{Artefact: h.Notice}, time.Time{}
 	}
@@ -82,20 +154,20 @@ func (e *Engine) admit(h *home, now time.Time) (edge lifecycle.Edge, m Move, wai
 		if d.Status != document.Active || d.Type == document.GSME && h.ElectricityOnly {
 			continue
 		}
-		if _, r, ok := e.in.coverage.Covers(d.ID, day); ok {
+		if _, r, ok := e.in.Coverage.Covers(d.ID, day); ok {
 			if ref == "" {
 				ref = r
 			}
 			continue
 		}
-		if row, ok := e.in.coverage.Row(d.ID); ok && !row.Withdraw && day.Before(row.Earliest) {
+		if row, ok := e.in.Coverage.Row(d.ID); ok && !row.Withdraw && day.Before(row.Earliest) {
 			return lifecycle.Edge{}, Move{}, batchStart(row.Earliest.Time())
 		}
 		if d.Type == document.GSME && e.electricityOnlyPermitted(h) {
 			h.ElectricityOnly = true
 			continue
 		}
-		if row, ok := e.in.coverage.Row(d.ID); ok && row.Withdraw {
+		if row, ok := e.in.Coverage.Row(d.ID); ok && row.Withdraw {
 			return lifecycle.Withdraw, Move{Artefact: ref}, time.Time{}
 		}
 		return lifecycle.Hold, Move{Code: "XPC06", Detail: fmt.Sprintf("no authorisation covers %s %s on %s", d.Type, d.ID, day)}, time.Time{}
@@ -114,7 +186,7 @@ func (e *Engine) electricityOnlyPermitted(h *home) bool {
 	if h.doc.Status() == document.Dormant {
 		return true
 	}
-	row, ok := e.in.coverage.Row(d.ID)
+	row, ok := e.in.Coverage.Row(d.ID)
 	return ok && row.ElectricityOnlyPermitted
 }
 
@@ -237,6 +309,13 @@ func (e *Engine) commissionPhase(ctx context.Context) error {
 }
 
 func (e *Engine) commission(ctx context.Context, h *home) (*failure, error) {
+	// The supplier may have changed since the files were validated.
+	today := document.DateOf(e.cfg.Clock.Now())
+	for _, d := range h.doc.Meters() {
+		if r, ok := e.in.Registrations.On(d.MPxN, today); !ok || r.Supplier != d.Supplier {
+			return failed("XCV13", "%s is not registered to %s on %s any more", d.MPxN, d.Supplier, today), nil
+		}
+	}
 	for _, d := range h.devices() {
 		was, err := e.journal.inventory(ctx, d.ID)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"smets1/internal/wire"
 	"smets1/migration/document"
 	"smets1/migration/lifecycle"
+	"smets1/migration/plan"
 )
 
 // Gateway carries commands to homes. *Remote is the one that speaks MQTT.
@@ -38,6 +40,9 @@ type Config struct {
 	Gateway Gateway
 	// Store is the engine's memory; it uses the bucket "migration".
 	Store store.Store
+	// Sole says that nobody else can reach the store, as when its folder is
+	// locked: a lease that is found there is a dead engine's, and not waited for.
+	Sole bool
 	// Clock is the time of the programme.
 	Clock clock.Clock
 	// PKI is where the simulator authority and the roles' keys are drawn from.
@@ -54,10 +59,12 @@ type Config struct {
 	// WakeTimeout is how long a hub is given to wake and answer; zero means ten
 	// minutes.
 	WakeTimeout time.Duration
-	// FirmwareNotice and MigrationNotice are how long before its upgrade and its
-	// migration a dormant meter's supplier must have been told; zero means 14
-	// and 7 days (ours).
-	FirmwareNotice, MigrationNotice time.Duration
+	// Calendar has bank holidays, lead times and notice periods; nil means the
+	// built-in one.
+	Calendar *plan.Calendar
+	// Passwords opens the password files of authorisations; nil means that they
+	// are plain.
+	Passwords document.PasswordCodec
 	// Observe is told of progress, from several goroutines; nil means nobody is.
 	Observe func(Progress)
 	// Log takes what a person may want to know; nil means nothing.
@@ -87,11 +94,12 @@ func (c Config) populate() (Config, error) {
 	if c.WakeTimeout <= 0 {
 		c.WakeTimeout = 10 * time.Minute
 	}
-	if c.FirmwareNotice <= 0 {
-		c.FirmwareNotice = 14 * 24 * time.Hour
-	}
-	if c.MigrationNotice <= 0 {
-		c.MigrationNotice = 7 * 24 * time.Hour
+	if c.Calendar == nil {
+		cal, err := plan.DefaultCalendar()
+		if err != nil {
+			return c, fmt.Errorf("engine: %w", err)
+		}
+		c.Calendar = cal
 	}
 	if c.Observe == nil {
 		c.Observe = func(Progress) {}
@@ -129,14 +137,12 @@ type Engine struct {
 	sets map[string]*fileSet
 }
 
-// Open reads the programme's files and what the journal knows of them. Files
-// that a run began with and that have changed since are refused.
+// Open reads the programme's files and what the journal knows of them. The
+// portfolio and the authorisations that a run has read must stay as they were;
+// new authorisations may come, and the lists may change from one Open to the
+// next.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg, err := cfg.populate()
-	if err != nil {
-		return nil, err
-	}
-	in, err := ReadProgramme(cfg.Specs, cfg.Inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -144,34 +150,43 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	e := &Engine{cfg: cfg, journal: &journal{bucket: b}, in: in, homes: map[wire.EUI64]*home{}}
+	e := &Engine{cfg: cfg, journal: &journal{bucket: b}, homes: map[wire.EUI64]*home{}}
 	r, records, sets, err := e.journal.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := e.journal.answers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.in, err = ReadProgramme(Intake{
+		Specs: cfg.Specs, Calendar: cfg.Calendar, Passwords: cfg.Passwords,
+		Answered: func(name string) []document.ResponseRow { return answers[name] },
+	}, cfg.Inputs)
 	if err != nil {
 		return nil, err
 	}
 	if r == nil {
 		now := cfg.Clock.Now()
-		r = &run{ID: "mig-" + now.Format("20060102T150405"), Inputs: in.Digest, Started: now}
-		if err := e.journal.saveRun(ctx, r); err != nil {
-			return nil, err
-		}
+		r = &run{ID: "mig-" + now.Format("20060102T150405"), Started: now}
 	}
-	if r.Inputs != in.Digest {
-		return nil, fmt.Errorf("engine: the files in %s are not those that run %s began with on %s: put them back, or start with a new state", cfg.Inputs, r.ID, r.Started.Format(time.DateOnly))
+	if err := e.sameInputs(ctx, r); err != nil {
+		return nil, err
 	}
 	e.run, e.sets = r, sets
-	for n := range in.Portfolio.Installations {
-		doc := &in.Portfolio.Installations[n]
+	for n := range e.in.Portfolio.Installations {
+		doc := &e.in.Portfolio.Installations[n]
 		rec := records[doc.ID]
 		if rec == nil {
-			rec = &Record{ID: doc.ID, Failures: map[string]int{}}
+			rec = &Record{ID: doc.ID}
 		}
 		if rec.Failures == nil {
 			rec.Failures = map[string]int{}
 		}
-		e.homes[doc.ID] = &home{Record: rec, doc: doc}
+		e.homes[doc.ID] = &home{Record: rec, base: doc, doc: doc}
 		e.order = append(e.order, doc.ID)
 	}
+	e.asOf(document.DateOf(cfg.Clock.Now()))
 	if err := os.MkdirAll(cfg.Out, 0o755); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
@@ -179,6 +194,24 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// sameInputs refuses files that changed since the run read them, and keeps the
+// digests of those that are new.
+func (e *Engine) sameInputs(ctx context.Context, r *run) error {
+	for _, name := range slices.Sorted(maps.Keys(r.Inputs)) {
+		switch now, ok := e.in.Files[name]; {
+		case !ok:
+			return fmt.Errorf("engine: %s is missing in %s; run %s, begun on %s, has read it: put it back, or start with a new state", name, e.cfg.Inputs, r.ID, r.Started.Format(time.DateOnly))
+		case now != r.Inputs[name]:
+			return fmt.Errorf("engine: %s in %s is not as run %s, begun on %s, has read it: put it back, or start with a new state", name, e.cfg.Inputs, r.ID, r.Started.Format(time.DateOnly))
+		}
+	}
+	if r.revision != 0 && len(r.Inputs) == len(e.in.Files) {
+		return nil
+	}
+	r.Inputs = e.in.Files
+	return e.journal.saveRun(ctx, r)
 }
 
 // Problems is what the programme's files had wrong; their good rows count.
@@ -190,11 +223,27 @@ func (e *Engine) Programme() *Programme { return e.in }
 // Run takes every installation as far as it goes. It returns nil when nothing
 // is left to do without a person; ctx's error when it was stopped, and may
 // then be called again, by this process or the next.
-func (e *Engine) Run(ctx context.Context) error {
+func (e *Engine) Run(ctx context.Context) error { return e.RunUntil(ctx, time.Time{}) }
+
+// RunDay does what is due on the day that it is called on, and what an earlier
+// day was cut short in. Stopped, it may be called again like Run.
+func (e *Engine) RunDay(ctx context.Context) error {
+	y, m, d := e.cfg.Clock.Now().UTC().Date()
+	return e.RunUntil(ctx, time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC))
+}
+
+// RunUntil is Run, but takes up nothing that is due only at a time or after
+// it; zero means that there is no such time.
+func (e *Engine) RunUntil(ctx context.Context, until time.Time) (err error) {
+	ctx, release, err := e.lease(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	if err := e.answer(ctx); err != nil {
 		return err
 	}
-	if err := e.schedule(ctx); err != nil {
+	if err := e.planning(ctx); err != nil {
 		return err
 	}
 	for {
@@ -208,6 +257,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		next, ok := e.next()
 		if !ok {
 			break
+		}
+		if !until.IsZero() && !next.Before(until) {
+			return nil
 		}
 		if err := e.await(ctx, next); err != nil {
 			return err
@@ -281,6 +333,8 @@ func (e *Engine) await(ctx context.Context, at time.Time) error {
 	}
 	if err := res.Err(); err != nil {
 		e.cfg.Log.Info("the fleet's clock cannot be advanced: waiting", slog.Time("until", at), slog.Any("reason", err))
+	} else if c, ok := e.cfg.Clock.(interface{ AdvanceTo(time.Time) }); ok {
+		c.AdvanceTo(at) // the engine's own clock follows the fleet's
 	}
 	return e.cfg.Clock.Sleep(ctx, at.Sub(e.cfg.Clock.Now()))
 }

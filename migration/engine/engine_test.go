@@ -124,7 +124,7 @@ func newWorld(t *testing.T, kinds []homeKind) *world {
 
 func (w *world) open(s store.Store) (*Engine, error) {
 	return Open(w.t.Context(), Config{
-		Inputs: w.inputs, Out: w.out, Specs: w.specs, Gateway: w.gateway, Store: s, Clock: w.clock, PKI: newSeeded(9), Concurrency: 4,
+		Inputs: w.inputs, Out: w.out, Specs: w.specs, Gateway: w.gateway, Store: s, Sole: true, Clock: w.clock, PKI: newSeeded(9), Concurrency: 4,
 	})
 }
 
@@ -349,7 +349,7 @@ func TestChangedInputsAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	_, err = w.open(w.store)
-	require.ErrorContains(t, err, "are not those that run mig-20190408T080000 began with")
+	require.ErrorContains(t, err, "portfolio.csv in "+w.inputs+" is not as run mig-20190408T080000")
 }
 
 func TestTwoEnginesCannotBothGoOn(t *testing.T) {
@@ -422,7 +422,7 @@ func TestLaterAuthorisationWithABadRow(t *testing.T) {
 		require.True(t, ok)
 		d, ok := doc.Device(document.ESME)
 		require.True(t, ok)
-		r, ok := e.in.coverage.Row(d.ID)
+		r, ok := e.in.Coverage.Row(d.ID)
 		require.True(t, ok)
 		return r
 	}

@@ -155,14 +155,14 @@ func (e *Engine) common(h *home, day document.Date) (document.CommonInstallation
 	if h.ElectricityOnly {
 		doc.Devices = slices.DeleteFunc(doc.Devices, func(d document.Device) bool { return d.Type == document.GSME && !e.permitted(h, d, day) })
 	}
-	in := document.CommonFromPortfolio(&doc, entry.EntryID, day, e.in.coverage, e.in.certificates)
+	in := document.CommonFromPortfolio(&doc, entry.EntryID, day, e.in.Coverage, e.in.Certificates)
 	return in, nil
 }
 
 // permitted reports whether a meter has what it needs to be named in a file of
 // the day.
 func (e *Engine) permitted(h *home, d document.Device, day document.Date) bool {
-	if _, _, ok := e.in.coverage.Covers(d.ID, day); ok {
+	if _, _, ok := e.in.Coverage.Covers(d.ID, day); ok {
 		return true
 	}
 	return d.Status == document.Dormant && !h.MigrationNotice.IsZero()

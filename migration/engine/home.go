@@ -17,7 +17,9 @@ import (
 // the journal remembers. One goroutine at a time works on it.
 type home struct {
 	*Record
-	doc *document.Installation
+	base *document.Installation // of the portfolio
+	doc  *document.Installation // as it holds today
+	why  *failure               // why a Candidate has no day yet
 }
 
 // failure is why a step on a home did not succeed, in the words of the

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"smets1/internal/store"
 	"smets1/internal/wire"
+	"smets1/migration/document"
 	"smets1/migration/lifecycle"
+	"smets1/migration/plan"
 )
 
 // A Move is one step along an edge of the lifecycle, as the journal keeps it
@@ -50,9 +53,11 @@ type Record struct {
 	// supplier was told.
 	FirmwareNotice  time.Time `json:"firmware_notice,omitzero"`
 	MigrationNotice time.Time `json:"migration_notice,omitzero"`
-	// NoticedFor is the day that the latest notice names, Notice its file.
-	NoticedFor time.Time `json:"noticed_for,omitzero"`
-	Notice     string    `json:"notice,omitempty"`
+	// NoticedFor is the day that the latest notice names, Notice its file, and
+	// Notices what it said of each meter, to whom.
+	NoticedFor time.Time   `json:"noticed_for,omitzero"`
+	Notice     string      `json:"notice,omitempty"`
+	Notices    []plan.Sent `json:"notices,omitempty"`
 	// Began and Ended bound the work on the homes themselves, over all attempts.
 	Began time.Time `json:"began,omitzero"`
 	Ended time.Time `json:"ended,omitzero"`
@@ -154,9 +159,13 @@ type fileRef struct {
 // run is the journal's record of the run as a whole.
 type run struct {
 	ID string `json:"id"`
-	// Inputs is the digest of all inputs: a run is not continued on others.
-	Inputs  string    `json:"inputs"`
-	Started time.Time `json:"started"`
+	// Inputs are the digests of the files that must not change once they were
+	// read, by name.
+	Inputs  map[string]string `json:"inputs"`
+	Started time.Time         `json:"started"`
+	// Planning is when the planning under way began; zero while none is. One
+	// that was cut short is done again for the same time.
+	Planning time.Time `json:"planning,omitzero"`
 	// Sets is the counter of the last file set.
 	Sets     uint64    `json:"sets,omitempty"`
 	Finished time.Time `json:"finished,omitzero"`
@@ -178,6 +187,7 @@ const (
 	runKey    = "run"
 	instKey   = "installation/"
 	setKey    = "set/"
+	answerKey = "answer/"
 	deviceKey = "inventory/"
 )
 
@@ -244,6 +254,35 @@ func (j *journal) put(ctx context.Context, key string, revision *uint64, v any) 
 
 func (j *journal) saveRun(ctx context.Context, r *run) error {
 	return j.put(ctx, runKey, &r.revision, r)
+}
+
+// saveAnswer keeps the answer to an authorisation under the name of its file.
+func (j *journal) saveAnswer(ctx context.Context, name string, rows []document.ResponseRow) error {
+	b, err := json.Marshal(rows)
+	if err == nil {
+		_, err = j.bucket.Put(ctx, answerKey+name, b)
+	}
+	if err != nil {
+		return fmt.Errorf("engine: journal: %s: %w", name, err)
+	}
+	return nil
+}
+
+// answers reads the answers to authorisations.
+func (j *journal) answers(ctx context.Context) (map[string][]document.ResponseRow, error) {
+	entries, err := j.bucket.List(ctx, answerKey)
+	if err != nil {
+		return nil, fmt.Errorf("engine: journal: %w", err)
+	}
+	out := map[string][]document.ResponseRow{}
+	for _, e := range entries {
+		var rows []document.ResponseRow
+		if err := json.Unmarshal(e.Value, &rows); err != nil {
+			return nil, fmt.Errorf("engine: journal: %s: %w", e.Key, err)
+		}
+		out[strings.TrimPrefix(e.Key, answerKey)] = rows
+	}
+	return out, nil
 }
 
 func (j *journal) saveSet(ctx context.Context, s *fileSet) error {

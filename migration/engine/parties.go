@@ -54,6 +54,12 @@ func openParties(_ context.Context, e *Engine) (*parties, error) {
 	return p, e.writeFile(filepath.Join("pki", "simulator-authority.pem"), pki.PEM(ca.Certificate))
 }
 
+// written reports whether a file of the output folder is there.
+func (e *Engine) written(name string) bool {
+	_, err := os.Stat(filepath.Join(e.cfg.Out, name))
+	return err == nil
+}
+
 // writeFile writes a file of the output folder whole or not at all.
 func (e *Engine) writeFile(name string, b []byte) error {
 	path := filepath.Join(e.cfg.Out, name)

@@ -15,11 +15,11 @@ var noWAN = map[topic.Code]string{topic.CodeNoWAN: "XPC04", topic.CodeHubSilent:
 // upgrade can give it (MA110; preconditions 1 and 2).
 func (e *Engine) target(h *home, on document.Date) (document.EPCLEntry, *failure) {
 	c := h.doc.Combination()
-	entry, ok, why := e.in.epcl.Match(c, on)
+	entry, ok, why := e.in.EPCL.Match(c, on)
 	if ok {
 		return entry, nil
 	}
-	if to := e.in.epcl.Targets(c, on); len(to) > 0 {
+	if to := e.in.EPCL.Targets(c, on); len(to) > 0 {
 		return to[0], nil
 	}
 	return entry, failed("MA110", "%s", why)
@@ -108,7 +108,7 @@ func (e *Engine) bringTo(ctx context.Context, h *home, d document.Device, want d
 	if has == want.Firmware {
 		return nil, nil
 	}
-	image, ok := e.in.releases.Image(d.Type, want)
+	image, ok := e.in.Releases.Image(d.Type, want)
 	if !ok {
 		return failed("XFW03", "%s has %s; no release holds %s for %s %s", name, has, want.Firmware, want.Manufacturer, want.Model), nil
 	}

@@ -161,8 +161,8 @@ func (e *Engine) intersect(s *fileSet, mcvf, mgvf document.Artefact) (map[wire.E
 // facts is what a receiver of files knows when it writes its answer.
 func (e *Engine) facts(ctx context.Context, s *fileSet, answer document.Kind) (*document.Facts, error) {
 	f := &document.Facts{
-		Specs: e.cfg.Specs, EPCL: e.in.epcl, Registrations: e.in.registrations, Certificates: e.in.certificates, Coverage: e.in.coverage,
-		Inventory: map[document.EUI]document.DeviceStatus{}, Notices: map[document.EUI]document.Notice{}, NoticeDays: int(e.cfg.MigrationNotice / (24 * time.Hour)),
+		Specs: e.cfg.Specs, EPCL: e.in.EPCL, Registrations: e.in.Registrations, Certificates: e.in.Certificates, Coverage: e.in.Coverage,
+		Inventory: map[document.EUI]document.DeviceStatus{}, Notices: map[document.EUI]document.Notice{}, NoticeDays: e.cfg.Calendar.MigrationNotice,
 		Exclusions: map[document.EUI]string{}, Attempts: map[document.EUI]int{}, SIMs: map[string]document.SIMFact{}, Baselines: map[document.EUI]document.Digest{},
 		LastCounters: map[document.CounterKey]uint64{},
 	}

@@ -60,7 +60,7 @@ type Publication struct {
 
 // Make writes the notices of a publication (the rules are ours). A meter that was never noticed is New. One whose day moved is
 // Rescheduled. One whose supplier has changed since is Cancelled towards the old supplier and New towards the new one, whose
-// notice period starts anew. One that is no longer planned is Cancelled.
+// notice period starts anew; that of a day that moved has run. One that is no longer planned is Cancelled.
 func (p Publication) Make() *Notices {
 	out := &Notices{Migration: map[Addressee][]document.MigrationNotice{}, Firmware: map[Addressee][]document.FirmwareNotice{}}
 	last := map[document.EUI]Sent{}
@@ -99,7 +99,7 @@ func (p Publication) Make() *Notices {
 					n.Status = document.NoticeRescheduled
 				}
 			}
-			if pl.Day.Before(p.Date.AddDays(p.Calendar.MigrationNotice)) {
+			if n.Status == document.NoticeNew && pl.Day.Before(p.Date.AddDays(p.Calendar.MigrationNotice)) {
 				late = true
 				continue
 			}

@@ -21,6 +21,8 @@ type Campaign struct {
 	Capacity  *Capacity
 	// Quotas bounds what a supplier may migrate on a day; nil means that only capacity does.
 	Quotas Quotas
+	// Taken gives what earlier plans have taken of a day; nil means nothing.
+	Taken func(s1sp string, day document.Date) Ask
 	// From and To are the first and the last day of the plan. Notices are sent on From.
 	From, To document.Date
 	// Assume plans active homes that nobody has authorised yet, on any day: to see what demand there will be.
@@ -243,19 +245,31 @@ func (b *build) day(day document.Date) {
 		a, d := b.active[s], b.dormant[s]
 		a.release(day)
 		d.release(day)
-		ask := Ask{Active: a.ready.Len(), Dormant: d.ready.Len()}
+		taken := b.taken(s, day)
+		ask := Ask{Active: a.ready.Len() + taken.Active, Dormant: d.ready.Len() + taken.Dormant}
 		if b.Capacity.Dormant(s, day).By == "" {
 			// Nobody set a share aside for the dormant ones: they get what the active ones leave.
-			ask.Dormant = min(ask.Dormant, max(0, b.Capacity.Of(s, day).Units-ask.Active))
+			own := b.Capacity.Of(s, day)
+			if own.By == "" {
+				own = b.Capacity.Together(day)
+			}
+			ask.Dormant = min(ask.Dormant, max(0, own.Units-ask.Active))
 		}
 		asks[s] = ask
 	}
 	rooms := b.Capacity.Effective(day, asks)
 	for _, s := range b.s1sps {
-		r := rooms[s]
+		r, taken := rooms[s], b.taken(s, day)
 		b.out.Uses = append(b.out.Uses, DayUse{S1SP: s, Day: day, Capacity: r.Active.Units, By: r.Active.By, Demand: asks[s].Active,
-			Allocated: b.take(b.active[s], day, r.Active.Units, s), Dormant: b.take(b.dormant[s], day, r.Dormant, s)})
+			Allocated: taken.Active + b.take(b.active[s], day, r.Active.Units-taken.Active, s), Dormant: taken.Dormant + b.take(b.dormant[s], day, r.Dormant-taken.Dormant, s)})
 	}
+}
+
+func (b *build) taken(s1sp string, day document.Date) Ask {
+	if b.Taken == nil {
+		return Ask{}
+	}
+	return b.Taken(s1sp, day)
 }
 
 // take places up to n installations of a queue on a day and drops those whose window has passed.

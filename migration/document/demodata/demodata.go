@@ -40,7 +40,8 @@ type Config struct {
 	ElectricityOnly []document.EUI
 	// Stamp is the time in the file names; zero means that of DCC's sample, 2019-04-07 18:25:03 UTC.
 	Stamp time.Time
-	// Earliest and Days are the authorisations' date window; zero means two days after Stamp, and 28.
+	// Earliest and Days are the authorisations' date window; zero means three days after Stamp, which the lead time of
+	// that Sunday wants, and 28.
 	Earliest document.Date
 	Days     int
 	// Random gives passwords and salts; it must be set, and seeded to get the same files again.
@@ -70,7 +71,7 @@ func Build(specs *document.Specs, c Config) (*Files, error) {
 		c.Stamp = time.Date(2019, 4, 7, 18, 25, 3, 0, time.UTC)
 	}
 	if c.Earliest.IsZero() {
-		c.Earliest = document.DateOf(c.Stamp.UTC()).AddDays(2)
+		c.Earliest = document.DateOf(c.Stamp.UTC()).AddDays(3)
 	}
 	if c.Days == 0 {
 		c.Days = 28
