@@ -93,6 +93,9 @@ folder; it goes on where it was.`,
 // fleetName is the fleet's name in the MQTT topics.
 const fleetName = "demo"
 
+// operator is whose keys the homes have before they are migrated.
+const operator = "SMSO"
+
 func (o *demoOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	began := clock.Real().Now()
 	log, err := newLogger(stderr, o.log)
@@ -315,7 +318,7 @@ func (d *demo) start(ctx context.Context, m *fleet.Manifest) error {
 		// Homes and gateway share this machine and its hurried time.
 		KeyChanges: 2 * runtime.NumCPU(),
 		Tap:        lab.CaptureTap(record), Version: version(), Log: d.log,
-	}, func(keys *keystore.Store) error { return lab.Handover(ctx, d.fleet, keys, "SMSO", d.clock.Now()) })
+	}, func(keys *keystore.Store) error { return lab.Handover(ctx, d.fleet, keys, operator, d.clock.Now()) })
 	if err != nil {
 		return err
 	}
@@ -337,7 +340,8 @@ func (d *demo) start(ctx context.Context, m *fleet.Manifest) error {
 		return err
 	}
 	d.engine, err = engine.Open(ctx, engine.Config{
-		Inputs: d.inputs, Out: d.o.out, Gateway: d.remote, Store: s, Clock: d.clock, PKI: random,
+		Inputs: d.inputs, Out: d.o.out, Gateway: d.remote, Store: s, Sole: true, Clock: d.clock, PKI: random,
+		Custody:     lab.StoreCustody(d.gateway.Keys, operator),
 		WakeTimeout: 5 * time.Minute, Observe: d.show.observe, Log: d.log,
 	})
 	if err != nil {

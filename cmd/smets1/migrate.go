@@ -17,6 +17,7 @@ import (
 	"smets1/internal/wire"
 	"smets1/migration/document"
 	"smets1/migration/document/pki"
+	"smets1/migration/engine"
 	"smets1/migration/plan"
 )
 
@@ -33,7 +34,8 @@ func newMigrateCommand() *cobra.Command {
 		Short: "Plan, authorise, notify and report a migration; read its documents",
 		Long: `migrate works on the documents of a migration programme: demand and response,
 authorisations, notices, file sets, schedules and reports. Everything is a file
-that goes in or comes out; devices are not touched here.
+that goes in or comes out. Only run-day touches devices, and those over MQTT,
+through any gateway that speaks the contract.
 
 File names and the codes MA110 and GT01 are published. Columns, XML and every
 code that starts with X are ours: see docs/provenance.md. docs/guide.md walks
@@ -41,6 +43,7 @@ through a programme from demand to decommissioning, with these commands.`,
 		Example: `  smets1 migrate demand --supplier 70-B3-D5-1F-30-00-A0-08 --s1sp CGI --from 2019-07-15 --form xlsx
   smets1 migrate allocate --capacity capacity.csv --out responses DC_*.csv
   smets1 migrate plan --from 2019-04-08 --limit 20 --out plan
+  smets1 migrate run-day --broker tcp://127.0.0.1:1883 --fleet lab --state migration --out out
   smets1 migrate check testdata/migration/demo/*.csv
   smets1 migrate explain --run out 00-DB-12-34-50-C2-EC-78`,
 		Args: cobra.NoArgs,
@@ -49,7 +52,7 @@ through a programme from demand to decommissioning, with these commands.`,
 	c.PersistentFlags().StringVar(&m.specsDir, "specs", "", "folder with column layouts and codes that replace the built-in ones")
 	c.PersistentFlags().StringVar(&m.calendar, "calendar", "", "calendar file that replaces the built-in bank holidays, windows and lead times")
 	c.AddCommand(newMigratePlanCommand(m), newMigrateDemandCommand(m), newMigrateAllocateCommand(m), newMigrateAuthoriseCommand(m), newMigrateNotifyCommand(m),
-		newMigrateReportCommand(m), newMigrateExplainCommand(m), newMigrateShowCommand(m), newMigrateCheckCommand(m), newMigratePKICommand(m))
+		newMigrateRunDayCommand(m), newMigrateStatusCommand(), newMigrateReportCommand(m), newMigrateExplainCommand(m), newMigrateShowCommand(m), newMigrateCheckCommand(m), newMigratePKICommand(m))
 	return c
 }
 
@@ -112,7 +115,7 @@ func emit(c *cobra.Command, dir, name string, mode os.FileMode, write func(io.Wr
 		return err
 	}
 	_, err = f.Write(b.Bytes())
-	err = errors.Join(err, f.Chmod(mode), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -218,6 +221,28 @@ func documents(args []string, kinds ...document.Kind) ([]string, error) {
 
 // The files of a folder that `migrate pki` wrote.
 func pkiFile(role pki.Role, what string) string { return string(role) + "-" + what + ".pem" }
+
+// roles reads the parties of a folder that migrate pki wrote.
+func roles(dir string) (*engine.Roles, error) {
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil // reading the PEM says that it is not there
+		}
+		return b
+	}
+	ca, err := pki.ReadCertificate(read("authority.pem"))
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s: authority.pem: %w", dir, err)}
+	}
+	r := &engine.Roles{Authority: ca}
+	for role, to := range map[pki.Role]**pki.Party{pki.RP: &r.RP, pki.CP: &r.CP, pki.S1SP: &r.S1SP, pki.DCO: &r.DCO} {
+		if *to, err = pki.ReadParty(read(pkiFile(role, "signing")), read(pkiFile(role, "signing-key")), read(pkiFile(role, "agreement")), read(pkiFile(role, "agreement-key"))); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %s: %w", dir, role, err)}
+		}
+	}
+	return r, nil
+}
 
 // passwordKey gives the codec that opens password files: with the requesting party's key of a folder of keys, or plain.
 func passwordKey(dir string) (document.PasswordCodec, error) {

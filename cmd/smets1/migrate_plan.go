@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"smets1/migration/document"
+	"smets1/migration/engine"
 	"smets1/migration/plan"
 	"smets1/migration/report"
 )
@@ -53,7 +54,8 @@ func newMigratePlanCommand(m *migrateTools) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Give every home of a portfolio its day, or say why it has none",
-		Long: `plan reads portfolio.csv, epcl.csv, capacity.csv and the authorisations in --input
+		Long: `plan reads the programme in --input: portfolio, eligible combinations, registrations,
+certificates, capacity and authorisations, checks each authorisation against the rest,
 and writes schedule.csv and the figures for the reports. Active homes go on a day
 that all their meters are authorised for, the shortest windows first; dormant ones
 after their notice periods, up to their share of the day. With --responses,
@@ -89,31 +91,22 @@ func (p *migratePlan) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	portfolio, err := readList(c, specs, filepath.Join(p.input, portfolioName), document.ReadPortfolio)
-	if err != nil {
-		return err
-	}
-	epcl, err := readList(c, specs, filepath.Join(p.input, "epcl.csv"), document.ReadEPCL)
-	if err != nil {
-		return err
-	}
-	limits, err := p.limits(c, specs, portfolio)
-	if err != nil {
-		return err
-	}
 	codec, err := passwordKey(p.keys)
 	if err != nil {
 		return err
 	}
-	authorisations, err := readAuthorisations(c, specs, p.input, codec)
+	// The authorisations are checked as the engine checks them: registrations, certificates, eligibility, lead times.
+	in, err := engine.ReadProgramme(engine.Intake{Specs: specs, Calendar: cal, Passwords: codec}, p.input)
+	if err != nil {
+		return usageError{err}
+	}
+	tellProblems(c.ErrOrStderr(), in.Problems)
+	portfolio := in.Portfolio
+	limits, err := p.limits(c, specs, portfolio)
 	if err != nil {
 		return err
 	}
-	coverage := document.NewCoverage()
-	for _, a := range authorisations {
-		coverage.Apply(a)
-	}
-	campaign := plan.Campaign{Portfolio: portfolio, EPCL: epcl, Coverage: coverage, Calendar: cal, Capacity: plan.NewCapacity(cal, limits),
+	campaign := plan.Campaign{Portfolio: portfolio, EPCL: in.EPCL, Coverage: in.Coverage, Calendar: cal, Capacity: plan.NewCapacity(cal, limits),
 		From: p.from.Date, To: p.from.AddDays(7*p.weeks - 1), Assume: p.assume}
 	if !cal.Covers(campaign.To) {
 		fmt.Fprintf(c.ErrOrStderr(), "the calendar knows bank holidays to %s only; after that only weekends count\n", cal.ValidTo)

@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -353,6 +354,36 @@ func (f *filing) homes() []*homeIn {
 				out = append(out, &homeIn{f: f, id: id, group: f.groupByID[id], keys: f.keysByID[id]})
 			}
 		}
+	}
+	return out
+}
+
+// With adds to the verdict of an S1SP what the DCO found in its own part. A set that the DCO refuses is refused.
+func (v Verdict) With(dco Verdict) Verdict {
+	if len(v.Problems) > 0 || len(dco.Problems) > 0 {
+		for _, p := range dco.Problems {
+			if !slices.Contains(v.Problems, p) {
+				v.Problems = append(v.Problems, p)
+			}
+		}
+		return Verdict{Problems: v.Problems}
+	}
+	found := map[EUI][]Finding{}
+	for _, in := range dco.Installations {
+		for _, x := range in.Findings {
+			if x.ByDCO {
+				found[in.InstallationID] = append(found[in.InstallationID], x)
+			}
+		}
+	}
+	out := Verdict{Accepted: v.Accepted}
+	for _, in := range v.Installations {
+		for _, x := range found[in.InstallationID] {
+			if !slices.Contains(in.Findings, x) {
+				in.Findings = append(slices.Clone(in.Findings), x)
+			}
+		}
+		out.Installations = append(out.Installations, in)
 	}
 	return out
 }

@@ -194,14 +194,30 @@ func (e *Engine) electricityOnlyPermitted(h *home) bool {
 // Each phase takes the homes that stand where it begins, so a day that was
 // cut short goes on where it was.
 func (e *Engine) day(ctx context.Context) error {
-	for _, phase := range []func(context.Context) error{
-		e.preparePhase, e.issuePhase, e.validatePhase, e.testPhase, e.viabilityFiles, e.keysPhase, e.handoverPhase, e.commissionPhase, e.rollbackPhase, e.closePhase,
+	for _, phase := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"preparation", e.preparePhase}, {"file sets", e.issuePhase}, {"data validation", e.validatePhase}, {"device testing", e.testPhase},
+		{"viability files", e.viabilityFiles}, {"key take-over", e.keysPhase}, {"hand-over", e.handoverPhase}, {"commissioning", e.commissionPhase},
+		{"rollback", e.rollbackPhase}, {"close-out", e.closePhase},
 	} {
-		if err := phase(ctx); err != nil {
+		if err := phase.run(ctx); err != nil {
+			return err
+		}
+		if err := e.note(phase.name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wholeDay is a day and its account.
+func (e *Engine) wholeDay(ctx context.Context) error {
+	if err := e.day(ctx); err != nil {
+		return err
+	}
+	return e.reconcile()
 }
 
 func (e *Engine) preparePhase(ctx context.Context) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -45,9 +46,16 @@ type Config struct {
 	Sole bool
 	// Clock is the time of the programme.
 	Clock clock.Clock
-	// PKI is where the simulator authority and the roles' keys are drawn from.
-	// With one state it must give the same octets at each start.
-	PKI io.Reader
+	// Roles are the parties that exchange files. Nil means that they are drawn
+	// from PKI, which must then give the same octets at each start.
+	Roles *Roles
+	PKI   io.Reader
+	// Custody gives the present operator's keys, which the requesting party seals
+	// to those who take over. Nil means that the operator hands its keys over in
+	// another way: then there is no encrypted file.
+	Custody Custody
+	// Random is for sealing; nil means the machine's.
+	Random io.Reader
 	// Endpoint is the head end that migrated hubs are pointed to, host:port.
 	// Empty means s1sp.example:4059.
 	Endpoint string
@@ -72,8 +80,11 @@ type Config struct {
 }
 
 func (c Config) populate() (Config, error) {
-	if c.Gateway == nil || c.Store == nil || c.Clock == nil || c.PKI == nil || c.Inputs == "" || c.Out == "" {
-		return c, errors.New("engine: Config needs Gateway, Store, Clock, PKI, Inputs and Out")
+	if c.Gateway == nil || c.Store == nil || c.Clock == nil || c.PKI == nil && c.Roles == nil || c.Inputs == "" || c.Out == "" {
+		return c, errors.New("engine: Config needs Gateway, Store, Clock, PKI or Roles, Inputs and Out")
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
 	}
 	if c.Specs == nil {
 		s, err := document.DefaultSpecs()
@@ -246,10 +257,13 @@ func (e *Engine) RunUntil(ctx context.Context, until time.Time) (err error) {
 	if err := e.planning(ctx); err != nil {
 		return err
 	}
+	if err := e.note("planning"); err != nil {
+		return err
+	}
 	for {
 		if len(e.where(inDay)) > 0 || len(e.openSets(func(*home) bool { return true })) > 0 {
 			// A day that was cut short.
-			if err := e.day(ctx); err != nil {
+			if err := e.wholeDay(ctx); err != nil {
 				return err
 			}
 			continue
@@ -267,7 +281,7 @@ func (e *Engine) RunUntil(ctx context.Context, until time.Time) (err error) {
 		if err := e.begin(ctx); err != nil {
 			return err
 		}
-		if err := e.day(ctx); err != nil {
+		if err := e.wholeDay(ctx); err != nil {
 			return err
 		}
 	}

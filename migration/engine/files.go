@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"smets1/internal/wire"
 	"smets1/migration/document"
@@ -65,7 +64,7 @@ func (e *Engine) newSet(ctx context.Context, homes []*home) error {
 		return err
 	}
 	n := e.run.Sets
-	id := document.FileSetID{GroupID: homes[0].doc.GroupID, RP: rpID, Counter: n}
+	id := document.FileSetID{GroupID: homes[0].doc.GroupID, RP: e.parties.rp.EUI, Counter: n}
 	s := &fileSet{ID: id.String(), Group: homes[0].doc.GroupID, S1SP: homes[0].doc.S1SP, Day: e.cfg.Clock.Now(), Counter: n, Files: map[string]fileRef{}}
 	for _, h := range homes {
 		s.Members = append(s.Members, h.ID)
@@ -83,7 +82,8 @@ func (e *Engine) newSet(ctx context.Context, homes []*home) error {
 	return nil
 }
 
-// issued gives the home's set with its common and group file written.
+// issued gives the home's set with its common, group and, where the operator's
+// keys are handed over in files, encrypted file written and sent.
 func (e *Engine) issued(ctx context.Context, h *home) (*fileSet, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -91,35 +91,82 @@ func (e *Engine) issued(ctx context.Context, h *home) (*fileSet, error) {
 	if s == nil {
 		return nil, fmt.Errorf("engine: journal: %s is in set %q, which is not there", h.ID, h.Set)
 	}
-	if _, err := e.file(ctx, s, document.KindMCF, func(now time.Time) (document.Artefact, error) {
-		head, err := s.header(now, e.parties.cp, e.parties.s1sp)
-		if err != nil {
-			return document.Artefact{}, err
-		}
+	if s.sent {
+		return s, nil
+	}
+	p, day := e.parties, document.DateOf(s.Day)
+	err := send(ctx, e, s, letter{kind: document.KindMCF, by: p.rp, to: []*party{p.cp, p.s1sp, p.dco}}, func(document.Header) (document.CommonBody, error) {
 		var body document.CommonBody
 		for _, m := range e.members(s) {
-			in, f := e.common(m, document.DateOf(s.Day))
+			in, f := e.common(m, day)
 			if f != nil {
-				return document.Artefact{}, f
+				return body, f
 			}
 			body.Installation = append(body.Installation, in)
 		}
-		return document.Issue(head, body, e.parties.rp)
-	}); err != nil {
+		return body, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	_, err := e.file(ctx, s, document.KindMGF, func(now time.Time) (document.Artefact, error) {
-		head, err := s.header(now, e.parties.s1sp, e.parties.dco, e.parties.cp)
-		if err != nil {
-			return document.Artefact{}, err
+	refs := map[wire.EUI64][]document.KeyRef{}
+	if e.cfg.Custody != nil {
+		if refs, err = e.encrypted(ctx, s); err != nil {
+			return nil, err
 		}
+	}
+	err = send(ctx, e, s, letter{kind: document.KindMGF, by: p.rp, to: []*party{p.s1sp, p.dco, p.cp}}, func(document.Header) (document.GroupBody, error) {
 		var body document.GroupBody
 		for _, m := range e.members(s) {
-			body.Installation = append(body.Installation, e.group(m))
+			g := e.group(m)
+			g.KeyRef = refs[m.ID]
+			body.Installation = append(body.Installation, g)
 		}
-		return document.Issue(head, body, e.parties.rp)
+		return body, nil
 	})
+	s.sent = err == nil
 	return s, err
+}
+
+// encrypted sends the encrypted file of a set and gives the references to its
+// blocks, by home.
+func (e *Engine) encrypted(ctx context.Context, s *fileSet) (map[wire.EUI64][]document.KeyRef, error) {
+	refs := map[wire.EUI64][]document.KeyRef{}
+	p := e.parties
+	err := send(ctx, e, s, letter{kind: document.KindMGEF, by: p.rp, to: []*party{p.s1sp, p.dco}}, func(head document.Header) (document.EncryptedBody, error) {
+		var body document.EncryptedBody
+		for _, m := range e.members(s) {
+			r, blocks, err := e.sealed(ctx, m, head.FileSetID, document.DateOf(s.Day))
+			if err != nil {
+				return body, err
+			}
+			refs[m.ID] = r
+			body.Installation = append(body.Installation, document.EncryptedInstallation{InstallationID: m.ID, EncryptedKey: blocks})
+		}
+		return body, nil
+	})
+	if err != nil || len(refs) > 0 {
+		return refs, err
+	}
+	// It was issued before a crash: what it refers to is in it.
+	a, err := e.fetch(p.s1sp, s, document.KindMGEF)
+	if err != nil {
+		return nil, err
+	}
+	f, ps := document.Open[document.EncryptedBody](&p.opener, a, e.cfg.Clock.Now())
+	if err := ps.Err(); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	for _, in := range f.Body.Installation {
+		for _, k := range in.EncryptedKey {
+			device, err := wire.ParseEUI64(strings.TrimSuffix(k.KeyRef, "."+string(k.KeyUsage)))
+			if err != nil {
+				return nil, fmt.Errorf("engine: %s: key %s: %w", a.Name, k.KeyRef, err)
+			}
+			refs[in.InstallationID] = append(refs[in.InstallationID], document.KeyRef{DeviceID: device, KeyUsage: k.KeyUsage, Ref: k.KeyRef})
+		}
+	}
+	return refs, nil
 }
 
 // members are the homes whose present attempt is in the set. A crash between
@@ -134,13 +181,18 @@ func (e *Engine) members(s *fileSet) []*home {
 	return out
 }
 
-// common describes a home as it is now: with the firmware that was read back,
-// and without the gas meter when electricity goes alone.
+// common describes a home as it is now.
 func (e *Engine) common(h *home, day document.Date) (document.CommonInstallation, *failure) {
 	entry, f := e.target(h, day)
 	if f != nil {
 		return document.CommonInstallation{}, f
 	}
+	return document.CommonFromPortfolio(e.named(h, day), entry.EntryID, day, e.in.Coverage, e.in.Certificates), nil
+}
+
+// named is the home as its files name it: with the firmware that was read
+// back, and without the gas meter when electricity goes alone.
+func (e *Engine) named(h *home, day document.Date) *document.Installation {
 	doc := *h.doc
 	doc.Devices = slices.Clone(h.doc.Devices)
 	for n := range doc.Devices {
@@ -155,8 +207,7 @@ func (e *Engine) common(h *home, day document.Date) (document.CommonInstallation
 	if h.ElectricityOnly {
 		doc.Devices = slices.DeleteFunc(doc.Devices, func(d document.Device) bool { return d.Type == document.GSME && !e.permitted(h, d, day) })
 	}
-	in := document.CommonFromPortfolio(&doc, entry.EntryID, day, e.in.Coverage, e.in.Certificates)
-	return in, nil
+	return &doc
 }
 
 // permitted reports whether a meter has what it needs to be named in a file of
@@ -225,22 +276,24 @@ func (s *fileSet) cite(kinds ...document.Kind) []document.InResponseTo {
 // viabilityFiles has the service provider report the device tests.
 func (e *Engine) viabilityFiles(ctx context.Context) error {
 	tested := func(h *home) bool { return len(h.Evidence.Checks) > 0 }
+	p := e.parties
 	for _, s := range e.openSets(tested) {
-		if _, err := e.file(ctx, s, document.KindSVF, func(now time.Time) (document.Artefact, error) {
-			head, err := s.header(now, e.parties.cp, e.parties.rp)
-			if err != nil {
-				return document.Artefact{}, err
-			}
-			head.InResponseTo = s.cite(document.KindMCF, document.KindMGF)
+		l := letter{kind: document.KindSVF, by: p.s1sp, to: []*party{p.cp, p.rp}, answers: []document.Kind{document.KindMCF, document.KindMGF}}
+		if err := send(ctx, e, s, l, func(document.Header) (document.ViabilityBody, error) {
 			var body document.ViabilityBody
 			for _, h := range e.members(s) {
 				if tested(h) {
 					body.Installation = append(body.Installation, viability(h))
 				}
 			}
-			return document.Issue(head, body, e.parties.s1sp)
+			return body, nil
 		}); err != nil {
 			return err
+		}
+		for _, to := range l.to {
+			if _, err := receive[document.ViabilityBody](ctx, e, to, s, document.KindSVF, document.KindMCF, true); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -283,34 +336,31 @@ func detail(s string) string {
 // over; the commissioning party takes them up.
 func (e *Engine) commissioningFiles(ctx context.Context) error {
 	taken := func(h *home) bool { return h.State() == lifecycle.KeysTaken && h.Repointed }
+	p := e.parties
 	for _, s := range e.openSets(taken) {
-		a, err := e.file(ctx, s, document.KindSCF, func(now time.Time) (document.Artefact, error) {
-			head, err := s.header(now, e.parties.cp)
-			if err != nil {
-				return document.Artefact{}, err
-			}
-			head.InResponseTo = s.cite(document.KindMCVF, document.KindMGVF)
+		l := letter{kind: document.KindSCF, by: p.s1sp, to: []*party{p.cp}, answers: []document.Kind{document.KindMCVF, document.KindMGVF}}
+		if err := send(ctx, e, s, l, func(document.Header) (document.CommissioningBody, error) {
 			var body document.CommissioningBody
 			for _, h := range e.members(s) {
 				if taken(h) {
 					body.Installation = append(body.Installation, commissioning(h))
 				}
 			}
-			return document.Issue(head, body, e.parties.s1sp)
-		})
+			return body, nil
+		}); err != nil {
+			return err
+		}
+		f, err := receive[document.CommissioningBody](ctx, e, p.cp, s, document.KindSCF, document.KindMCVF, true)
 		if err != nil {
 			return err
 		}
-		f, ps := receive[document.CommissioningBody](e, a)
-		if err := ps.Err(); err != nil {
-			return fmt.Errorf("engine: CP refuses %s: %w", a.Name, err)
-		}
+		ref := s.Files[string(document.KindSCF)]
 		for _, in := range f.Body.Installation {
 			h := e.homes[in.InstallationID]
 			if h == nil || h.State() != lifecycle.KeysTaken {
 				continue
 			}
-			if err := e.move(ctx, h, lifecycle.Commit, Move{Actor: roleCP, Artefact: a.Name, Digest: a.SHA256.String()}); err != nil {
+			if err := e.move(ctx, h, lifecycle.Commit, Move{Actor: roleCP, Artefact: ref.Name, Digest: ref.SHA256}); err != nil {
 				return err
 			}
 		}
@@ -358,27 +408,30 @@ func notional(hub wire.EUI64) wire.EUI64 {
 // closePhase has the commissioning party report the outcome of every home of a
 // set, once each has one.
 func (e *Engine) closePhase(ctx context.Context) error {
+	p := e.parties
 	for _, s := range e.openSets(func(*home) bool { return true }) {
 		members := e.members(s)
 		if slices.ContainsFunc(members, func(h *home) bool { return inDay(h.State()) }) {
 			continue
 		}
-		if _, err := e.file(ctx, s, document.KindCOF, func(now time.Time) (document.Artefact, error) {
-			head, err := s.header(now, e.parties.rp, e.parties.s1sp)
-			if err != nil {
-				return document.Artefact{}, err
-			}
-			head.InResponseTo = s.cite(document.KindSCF)
-			if len(head.InResponseTo) == 0 {
-				head.InResponseTo = s.cite(document.KindMCF)
-			}
+		answered := document.KindMCF
+		if _, ok := s.Files[string(document.KindSCF)]; ok {
+			answered = document.KindSCF
+		}
+		l := letter{kind: document.KindCOF, by: p.cp, to: []*party{p.rp, p.s1sp}, answers: []document.Kind{answered}}
+		if err := send(ctx, e, s, l, func(document.Header) (document.OutcomeBody, error) {
 			var body document.OutcomeBody
 			for _, h := range members {
 				body.Installation = append(body.Installation, outcome(h))
 			}
-			return document.Issue(head, body, e.parties.cp)
+			return body, nil
 		}); err != nil {
 			return err
+		}
+		for _, to := range l.to {
+			if _, err := receive[document.OutcomeBody](ctx, e, to, s, document.KindCOF, answered, false); err != nil {
+				return err
+			}
 		}
 		s.Closed = true
 		if err := e.journal.saveSet(ctx, s); err != nil {

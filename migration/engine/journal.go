@@ -147,6 +147,7 @@ type fileSet struct {
 	Files   map[string]fileRef `json:"files"`   // by type: MCF, MGF, …
 	Closed  bool               `json:"closed,omitempty"`
 
+	sent     bool // the requesting party's files are with their recipients
 	revision uint64
 }
 

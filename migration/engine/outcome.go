@@ -72,15 +72,7 @@ func gasCode(h *home) string {
 
 // Report writes the reports and the audit trail of the run as it stands.
 func (e *Engine) Report(ctx context.Context, generatedBy string) error {
-	data := report.Data{AsAt: e.cfg.Clock.Now(), GeneratedBy: generatedBy, Portfolio: e.in.Portfolio}
-	for n, o := range e.Outcomes() {
-		h := e.homes[e.order[n]]
-		data.Homes = append(data.Homes, report.Home{
-			Installation: o.Home, GroupID: h.doc.GroupID, Cohort: o.Cohort, Status: o.Status, Meters: meters(h, o),
-			Phase: PhaseReached(o), Outcome: string(o.Outcome), Code: o.Code, Attempts: o.Attempts, Start: h.Began, End: h.Ended,
-			NextStep: e.nextStep(h), Standing: standing(o.State), Attempted: o.Outcome != document.NotAttempted,
-		})
-	}
+	data := e.data(generatedBy)
 	var errs []error
 	for _, r := range []struct{ id, file string }{{"OUT", "outcome"}, {"R01", "R01-daily-outcome"}, {"R09", "R09-reconciliation"}} {
 		t, err := report.Build(r.id, data)
@@ -96,7 +88,21 @@ func (e *Engine) Report(ctx context.Context, generatedBy string) error {
 			return err
 		}
 	}
-	return errors.Join(append(errs, e.audit(ctx))...)
+	return errors.Join(append(errs, e.audit(ctx), e.note("reports"))...)
+}
+
+// data is what reports are made of.
+func (e *Engine) data(generatedBy string) report.Data {
+	data := report.Data{AsAt: e.cfg.Clock.Now(), GeneratedBy: generatedBy, Portfolio: e.in.Portfolio, Catalogue: e.cfg.Specs.Catalogue}
+	for n, o := range e.Outcomes() {
+		h := e.homes[e.order[n]]
+		data.Homes = append(data.Homes, report.Home{
+			Installation: o.Home, GroupID: h.doc.GroupID, Cohort: o.Cohort, Status: o.Status, Meters: meters(h, o),
+			Phase: PhaseReached(o), Outcome: string(o.Outcome), Code: o.Code, Attempts: o.Attempts, Start: h.Began, End: h.Ended,
+			NextStep: e.nextStep(h), Standing: standing(o.State), Attempted: o.Outcome != document.NotAttempted,
+		})
+	}
+	return data
 }
 
 // audit writes every move of the run, in the order in which they were made, as
@@ -175,6 +181,10 @@ func (e *Engine) nextStep(h *home) string {
 		}
 		return "none"
 	case lifecycle.Candidate:
+		if h.why != nil {
+			c, _ := e.cfg.Specs.Catalogue.Lookup(h.why.code)
+			return "to be planned: " + c.Owner + ": " + c.Remedy
+		}
 		return "to be planned"
 	case lifecycle.Planned, lifecycle.RetryWait:
 		return "attempt on " + document.DateOf(h.Due).String()

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,12 +16,12 @@ import (
 	"smets1/migration/document/pki"
 )
 
-// parties are the roles that exchange files, each with its own certificates.
-// One process plays all of them here, and still each reads only what another
-// has signed.
-type parties struct {
-	rp, cp, s1sp, dco *pki.Party
-	opener            document.Opener
+// Roles are the parties of a file set: each has its own certificates and keys,
+// reads only what is addressed to it, and keeps its own count of what it has
+// accepted. One process can play all of them.
+type Roles struct {
+	Authority         *x509.Certificate
+	RP, CP, S1SP, DCO *pki.Party
 }
 
 // Identities of the simulated roles; the style of the first is DCC's sample.
@@ -30,28 +32,67 @@ var (
 	dcoID  = wire.MustEUI64("70-B3-D5-1F-30-00-A0-04")
 )
 
-func openParties(_ context.Context, e *Engine) (*parties, error) {
+// drawRoles makes an authority and the roles from a source of randomness.
+func drawRoles(random io.Reader) (*Roles, error) {
 	from := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
-	ca, err := pki.NewAuthority(e.cfg.PKI, from)
+	ca, err := pki.NewAuthority(random, from)
 	if err != nil {
 		return nil, fmt.Errorf("engine: simulator authority: %w", err)
 	}
-	p := &parties{}
-	trust := pki.NewTrust(ca.Certificate)
+	p := &Roles{Authority: ca.Certificate}
 	for _, r := range []struct {
 		to   **pki.Party
 		role pki.Role
 		id   wire.EUI64
-	}{{&p.rp, pki.RP, rpID}, {&p.cp, pki.CP, cpID}, {&p.s1sp, pki.S1SP, s1spID}, {&p.dco, pki.DCO, dcoID}} {
-		if *r.to, err = ca.Enrol(e.cfg.PKI, r.role, r.id, from); err != nil {
-			return nil, fmt.Errorf("engine: simulator authority: %s: %w", r.role, err)
-		}
-		if err := trust.AddParty(*r.to); err != nil {
+	}{{&p.RP, pki.RP, rpID}, {&p.CP, pki.CP, cpID}, {&p.S1SP, pki.S1SP, s1spID}, {&p.DCO, pki.DCO, dcoID}} {
+		if *r.to, err = ca.Enrol(random, r.role, r.id, from); err != nil {
 			return nil, fmt.Errorf("engine: simulator authority: %s: %w", r.role, err)
 		}
 	}
+	return p, nil
+}
+
+// parties are the roles at work: the keys of each, and its mailbox.
+type parties struct {
+	rp, cp, s1sp, dco *party
+	opener            document.Opener
+}
+
+// party is one role with what it has received.
+type party struct {
+	*pki.Party
+	box *mailbox
+}
+
+func openParties(ctx context.Context, e *Engine) (*parties, error) {
+	roles := e.cfg.Roles
+	if roles == nil {
+		var err error
+		if roles, err = drawRoles(e.cfg.PKI); err != nil {
+			return nil, err
+		}
+	}
+	p := &parties{}
+	trust := pki.NewTrust(roles.Authority)
+	for _, r := range []struct {
+		to   **party
+		from *pki.Party
+		role pki.Role
+	}{{&p.rp, roles.RP, pki.RP}, {&p.cp, roles.CP, pki.CP}, {&p.s1sp, roles.S1SP, pki.S1SP}, {&p.dco, roles.DCO, pki.DCO}} {
+		if r.from == nil || r.from.Role != r.role {
+			return nil, fmt.Errorf("engine: there is no party in the role %s", r.role)
+		}
+		if err := trust.AddParty(r.from); err != nil {
+			return nil, fmt.Errorf("engine: %s: %w", r.role, err)
+		}
+		box, err := e.journal.mailbox(ctx, r.from)
+		if err != nil {
+			return nil, err
+		}
+		*r.to = &party{r.from, box}
+	}
 	p.opener = document.Opener{Specs: e.cfg.Specs, Trust: trust}
-	return p, e.writeFile(filepath.Join("pki", "simulator-authority.pem"), pki.PEM(ca.Certificate))
+	return p, e.writeFile(filepath.Join("pki", "simulator-authority.pem"), pki.PEM(roles.Authority))
 }
 
 // written reports whether a file of the output folder is there.
@@ -60,8 +101,13 @@ func (e *Engine) written(name string) bool {
 	return err == nil
 }
 
-// writeFile writes a file of the output folder whole or not at all.
-func (e *Engine) writeFile(name string, b []byte) error {
+// writeFile writes a file of the output folder whole or not at all, and has it
+// on disk before it returns.
+func (e *Engine) writeFile(name string, b []byte) error { return e.replaceFile(name, b, true) }
+
+// replaceFile writes a file whole or not at all; without sync a loss of power
+// may take it back.
+func (e *Engine) replaceFile(name string, b []byte, sync bool) error {
 	path := filepath.Join(e.cfg.Out, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("engine: %w", err)
@@ -71,7 +117,11 @@ func (e *Engine) writeFile(name string, b []byte) error {
 		return fmt.Errorf("engine: %w", err)
 	}
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(0o644))
+	if sync {
+		err = errors.Join(err, f.Sync())
+	}
+	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -80,51 +130,6 @@ func (e *Engine) writeFile(name string, b []byte) error {
 		return fmt.Errorf("engine: writing %s: %w", path, err)
 	}
 	return nil
-}
-
-// header is what every file of a set has in common.
-func (s *fileSet) header(now time.Time, to ...*pki.Party) (document.Header, error) {
-	id, err := document.ParseFileSetID(s.ID)
-	if err != nil {
-		return document.Header{}, fmt.Errorf("engine: %w", err)
-	}
-	h := document.Header{FileSetID: id, S1SP: s.S1SP, MigrationDate: document.DateOf(s.Day), Created: document.At(now), Counter: s.Counter}
-	for _, p := range to {
-		h.Recipient = append(h.Recipient, document.Ref(p))
-	}
-	return h, nil
-}
-
-// file gives a file of a set: the one on disk if it was issued before, else
-// one that is made now, written and recorded. After that it does not change.
-func (e *Engine) file(ctx context.Context, s *fileSet, kind document.Kind, build func(now time.Time) (document.Artefact, error)) (document.Artefact, error) {
-	if ref, ok := s.Files[string(kind)]; ok {
-		b, err := os.ReadFile(filepath.Join(e.cfg.Out, "files", ref.Name))
-		if err != nil {
-			return document.Artefact{}, fmt.Errorf("engine: %w: the journal says that it was issued: put it back, or start with a new state", err)
-		}
-		a := document.NewArtefact(ref.Name, b)
-		if a.SHA256.String() != ref.SHA256 {
-			return a, fmt.Errorf("engine: %s is not as it was issued (SHA-256 %s, was %s): put the issued file back", ref.Name, a.SHA256, ref.SHA256)
-		}
-		return a, nil
-	}
-	now := e.cfg.Clock.Now()
-	a, err := build(now)
-	if err != nil {
-		return a, fmt.Errorf("engine: set %s: %w", s.ID, err)
-	}
-	if err := e.writeFile(filepath.Join("files", a.Name), a.Data); err != nil {
-		return a, err
-	}
-	s.Files[string(kind)] = fileRef{Name: a.Name, SHA256: a.SHA256.String(), At: now}
-	return a, e.journal.saveSet(ctx, s)
-}
-
-// receive opens a file as its recipient does. What is wrong with it is in the
-// problems.
-func receive[B document.Body](e *Engine, a document.Artefact) (*document.File[B], document.Problems) {
-	return document.Open[B](&e.parties.opener, a, e.cfg.Clock.Now())
 }
 
 func digestOf(s string) (d document.Digest) {

@@ -49,6 +49,9 @@ func (e *Engine) prepare(ctx context.Context, h *home) (*failure, error) {
 	if f, err := e.verdict(h, "prepare/wake", err, "XPC04", noWAN); f != nil || err != nil {
 		return f, err
 	}
+	if f, err := e.keysThere(ctx, h); f != nil || err != nil {
+		return f, err
+	}
 	// Keys come before anything else that is asked of a home: without them no
 	// answer of its can be trusted (precondition 5).
 	for _, d := range h.devices() {

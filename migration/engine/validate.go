@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"smets1/internal/wire"
@@ -66,60 +65,72 @@ type verdict struct {
 // validate has both validation files written, and reads them as the requesting
 // party does.
 func (e *Engine) validate(ctx context.Context, s *fileSet) (map[wire.EUI64]verdict, error) {
-	mcf, err := e.file(ctx, s, document.KindMCF, nil)
-	if err != nil {
+	p := e.parties
+	l := letter{kind: document.KindMCVF, by: p.cp, to: []*party{p.rp, p.s1sp}, answers: []document.Kind{document.KindMCF}}
+	if err := send(ctx, e, s, l, func(document.Header) (document.CommonValidationBody, error) {
+		v, err := e.judge(ctx, p.cp, s, func(r *document.Receiver, set document.FileSet, now time.Time) document.Verdict {
+			_, v := r.ValidateCommon(*set.Common, now)
+			return v
+		})
+		return v.MCVF(), err
+	}); err != nil {
 		return nil, err
 	}
-	mgf, err := e.file(ctx, s, document.KindMGF, nil)
-	if err != nil {
+	group := func(r *document.Receiver, set document.FileSet, now time.Time) document.Verdict {
+		_, _, v := r.ValidateGroup(set, now)
+		return v
+	}
+	l = letter{kind: document.KindMGVF, by: p.s1sp, to: []*party{p.rp, p.cp}, answers: []document.Kind{document.KindMCF, document.KindMGF}}
+	if err := send(ctx, e, s, l, func(document.Header) (document.GroupValidationBody, error) {
+		v, err := e.judge(ctx, p.s1sp, s, group)
+		if err != nil {
+			return document.GroupValidationBody{}, err
+		}
+		d, err := e.judge(ctx, p.dco, s, group)
+		return v.With(d).MGVF(true), err
+	}); err != nil {
 		return nil, err
 	}
-	mcvf, err := e.file(ctx, s, document.KindMCVF, func(now time.Time) (document.Artefact, error) {
-		facts, err := e.facts(ctx, s, document.KindMCVF)
-		if err != nil {
-			return document.Artefact{}, err
+	return e.intersect(ctx, s)
+}
+
+// judge has a party hold the files in its mailbox against what it knows and,
+// where it takes them, count them.
+func (e *Engine) judge(ctx context.Context, by *party, s *fileSet, check func(*document.Receiver, document.FileSet, time.Time) document.Verdict) (document.Verdict, error) {
+	files := map[document.Kind]document.Artefact{}
+	for _, k := range []document.Kind{document.KindMCF, document.KindMGF, document.KindMGEF} {
+		if _, sent := s.Files[string(k)]; !sent || k == document.KindMGEF && by == e.parties.cp {
+			continue
 		}
-		r := document.Receiver{Specs: e.cfg.Specs, Facts: facts, Trust: e.parties.opener.Trust}
-		_, v := r.ValidateCommon(mcf, now)
-		head, err := s.header(now, e.parties.rp, e.parties.s1sp)
+		a, err := e.fetch(by, s, k)
 		if err != nil {
-			return document.Artefact{}, err
+			return document.Verdict{}, err
 		}
-		head.InResponseTo = []document.InResponseTo{mcf.Cite()}
-		return document.Issue(head, v.MCVF(), e.parties.cp)
-	})
-	if err != nil {
-		return nil, err
+		files[k] = a
 	}
-	mgvf, err := e.file(ctx, s, document.KindMGVF, func(now time.Time) (document.Artefact, error) {
-		facts, err := e.facts(ctx, s, document.KindMGVF)
-		if err != nil {
-			return document.Artefact{}, err
-		}
-		r := document.Receiver{Specs: e.cfg.Specs, Facts: facts, Trust: e.parties.opener.Trust, Parties: []*pki.Party{e.parties.s1sp, e.parties.dco}}
-		_, _, v := r.ValidateGroup(document.FileSet{Common: &mcf, Group: &mgf}, now)
-		head, err := s.header(now, e.parties.rp, e.parties.cp)
-		if err != nil {
-			return document.Artefact{}, err
-		}
-		head.InResponseTo = []document.InResponseTo{mcf.Cite(), mgf.Cite()}
-		return document.Issue(head, v.MGVF(true), e.parties.s1sp)
-	})
-	if err != nil {
-		return nil, err
+	mcf, mgf := files[document.KindMCF], files[document.KindMGF]
+	set := document.FileSet{Common: &mcf, Group: &mgf}
+	if a, ok := files[document.KindMGEF]; ok {
+		set.Encrypted = &a
 	}
-	return e.intersect(s, mcvf, mgvf)
+	facts, err := e.facts(ctx, s)
+	if err != nil {
+		return document.Verdict{}, err
+	}
+	facts.LastCounters = by.box.counters(s)
+	v := check(&document.Receiver{Specs: e.cfg.Specs, Facts: facts, Trust: e.parties.opener.Trust, Parties: []*pki.Party{by.Party}}, set, e.cfg.Clock.Now())
+	return v, e.journal.count(ctx, by.box, v.Accepted, files)
 }
 
 // intersect reads both validation files. A home passes when both say so.
-func (e *Engine) intersect(s *fileSet, mcvf, mgvf document.Artefact) (map[wire.EUI64]verdict, error) {
-	common, ps := receive[document.CommonValidationBody](e, mcvf)
-	if err := ps.Err(); err != nil {
-		return nil, fmt.Errorf("engine: RP refuses %s: %w", mcvf.Name, err)
+func (e *Engine) intersect(ctx context.Context, s *fileSet) (map[wire.EUI64]verdict, error) {
+	common, err := receive[document.CommonValidationBody](ctx, e, e.parties.rp, s, document.KindMCVF, document.KindMCF, false)
+	if err != nil {
+		return nil, err
 	}
-	group, ps := receive[document.GroupValidationBody](e, mgvf)
-	if err := ps.Err(); err != nil {
-		return nil, fmt.Errorf("engine: RP refuses %s: %w", mgvf.Name, err)
+	group, err := receive[document.GroupValidationBody](ctx, e, e.parties.rp, s, document.KindMGVF, document.KindMGF, false)
+	if err != nil {
+		return nil, err
 	}
 	cf, gf := s.Files[string(document.KindMCVF)], s.Files[string(document.KindMGVF)]
 	out := map[wire.EUI64]verdict{}
@@ -159,12 +170,11 @@ func (e *Engine) intersect(s *fileSet, mcvf, mgvf document.Artefact) (map[wire.E
 }
 
 // facts is what a receiver of files knows when it writes its answer.
-func (e *Engine) facts(ctx context.Context, s *fileSet, answer document.Kind) (*document.Facts, error) {
+func (e *Engine) facts(ctx context.Context, s *fileSet) (*document.Facts, error) {
 	f := &document.Facts{
 		Specs: e.cfg.Specs, EPCL: e.in.EPCL, Registrations: e.in.Registrations, Certificates: e.in.Certificates, Coverage: e.in.Coverage,
 		Inventory: map[document.EUI]document.DeviceStatus{}, Notices: map[document.EUI]document.Notice{}, NoticeDays: e.cfg.Calendar.MigrationNotice,
 		Exclusions: map[document.EUI]string{}, Attempts: map[document.EUI]int{}, SIMs: map[string]document.SIMFact{}, Baselines: map[document.EUI]document.Digest{},
-		LastCounters: map[document.CounterKey]uint64{},
 	}
 	for _, h := range e.members(s) {
 		if h.doc.Exclusion != "" {
@@ -184,15 +194,6 @@ func (e *Engine) facts(ctx context.Context, s *fileSet, answer document.Kind) (*
 			}
 			if d.Meter() && !h.MigrationNotice.IsZero() {
 				f.Notices[d.ID] = document.Notice{Meter: d.ID, Supplier: d.Supplier, Sent: document.DateOf(h.MigrationNotice), Planned: document.DateOf(h.NoticedFor)}
-			}
-		}
-	}
-	// What was accepted before is what was answered before.
-	for _, other := range e.sets {
-		if _, answered := other.Files[string(answer)]; answered && other.ID != s.ID {
-			for _, k := range []document.Kind{document.KindMCF, document.KindMGF} {
-				key := document.CounterKey{Sender: rpID, Kind: k}
-				f.LastCounters[key] = max(f.LastCounters[key], other.Counter)
 			}
 		}
 	}

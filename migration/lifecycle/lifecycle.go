@@ -57,6 +57,15 @@ var names = [states]string{
 	"RollingBack", "RolledBack", "RollbackFailed", "ManualIntervention", "RetryWait", "Excluded", "Withdrawn",
 }
 
+// States are all of them, in their order.
+func States() []State {
+	out := make([]State, states)
+	for n := range out {
+		out[n] = State(n)
+	}
+	return out
+}
+
 // String is the state's name as reports and the audit write it.
 func (s State) String() string {
 	if s < states {

@@ -188,7 +188,7 @@ func WriteAll(folder string, d Data) ([]string, error) {
 			return err
 		}
 		names = append(names, name)
-		return os.WriteFile(filepath.Join(folder, name), []byte(b.String()), 0o644)
+		return replace(filepath.Join(folder, name), []byte(b.String()))
 	}
 	for _, def := range Reports {
 		t, err := Build(def.ID, d)
@@ -207,4 +207,21 @@ func WriteAll(folder string, d Data) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, imbalance
+}
+
+// replace writes a file whole or not at all, and has it on disk before it returns.
+func replace(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }

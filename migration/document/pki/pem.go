@@ -38,8 +38,47 @@ func ReadCertificate(b []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// ReadAgreementKey reads a P-256 private key for key agreement from PEM.
-func ReadAgreementKey(b []byte) (*ecdh.PrivateKey, error) {
+// ReadParty makes a party of its two certificates and two private keys, all in
+// PEM. That the certificates are of one party, and the keys theirs, is checked;
+// that somebody issued them is for [Trust.AddParty].
+func ReadParty(signing, signingKey, agreement, agreementKey []byte) (*Party, error) {
+	p := &Party{keys: &privateKeys{}}
+	var err error
+	if p.Signing, err = ReadCertificate(signing); err != nil {
+		return nil, fmt.Errorf("signing certificate: %w", err)
+	}
+	if p.Agreement, err = ReadCertificate(agreement); err != nil {
+		return nil, fmt.Errorf("key-agreement certificate: %w", err)
+	}
+	if p.Role, p.EUI, err = Identity(p.Signing); err != nil {
+		return nil, err
+	}
+	if role, eui, err := Identity(p.Agreement); err != nil || role != p.Role || eui != p.EUI {
+		return nil, fmt.Errorf("the certificates are of two parties: %s %s signs and %s %s receives", p.Role, p.EUI, role, eui)
+	}
+	k, err := readKey(signingKey)
+	if err != nil {
+		return nil, err
+	}
+	own, ok := k.(*ecdsa.PrivateKey)
+	if !ok || !own.PublicKey.Equal(p.Signing.PublicKey) {
+		return nil, fmt.Errorf("the signing key of %s is not that of its certificate", p)
+	}
+	p.keys.sign = signer{own}
+	if p.keys.agree, err = ReadAgreementKey(agreementKey); err != nil {
+		return nil, err
+	}
+	public, err := AgreementPublic(p.Agreement)
+	if err != nil {
+		return nil, err
+	}
+	if !public.Equal(p.keys.agree.PublicKey()) {
+		return nil, fmt.Errorf("the key-agreement key of %s is not that of its certificate", p)
+	}
+	return p, nil
+}
+
+func readKey(b []byte) (any, error) {
 	block, _ := pem.Decode(b)
 	if block == nil || block.Type != "PRIVATE KEY" {
 		return nil, errors.New("a private key in PEM form is wanted (-----BEGIN PRIVATE KEY-----)")
@@ -47,6 +86,15 @@ func ReadAgreementKey(b []byte) (*ecdh.PrivateKey, error) {
 	k, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("reading a private key: %w", err)
+	}
+	return k, nil
+}
+
+// ReadAgreementKey reads a P-256 private key for key agreement from PEM.
+func ReadAgreementKey(b []byte) (*ecdh.PrivateKey, error) {
+	k, err := readKey(b)
+	if err != nil {
+		return nil, err
 	}
 	switch k := k.(type) {
 	case *ecdsa.PrivateKey:
