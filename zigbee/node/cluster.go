@@ -117,6 +117,27 @@ func (c *Call) Reply(m se.Command) {
 	}
 }
 
+// ReplyAll answers the command with several others of the same cluster, each sent when the one before was acknowledged, so
+// that they arrive in order.
+func (c *Call) ReplyAll(all []se.Command) {
+	if len(all) == 0 {
+		return
+	}
+	c.replied = true
+	n, m, h := c.Node, c.Message, c.Header.Response(0)
+	var next func(error)
+	next = func(err error) {
+		if err != nil || len(all) == 0 {
+			return
+		}
+		b, err := se.Append(nil, h, all[0])
+		if all = all[1:]; err == nil {
+			n.respondThen(&m, b, next)
+		}
+	}
+	next(nil)
+}
+
 // ReplyOwn answers a maker's own command with another one of it.
 func (c *Call) ReplyOwn(id uint8, payload []byte) {
 	c.replied = true

@@ -159,7 +159,9 @@ func (n *Node) endRequests(err error) {
 }
 
 // respond sends the answer to a message the way the message came.
-func (n *Node) respond(m *Message, b []byte) {
+func (n *Node) respond(m *Message, b []byte) { n.respondThen(m, b, nil) }
+
+func (n *Node) respondThen(m *Message, b []byte, done func(error)) {
 	var key *linkKey
 	if m.Secured {
 		if key = n.establishedKey(m.From); key == nil {
@@ -171,7 +173,7 @@ func (n *Node) respond(m *Message, b []byte) {
 		source = n.cfg.Endpoints[0].ID
 	}
 	h := aps.Header{DstEndpoint: m.SrcEndpoint, SrcEndpoint: source, Cluster: m.Cluster, Profile: m.Profile, AckRequest: true}
-	n.transmit(m.Short, h, b, key, nil)
+	n.transmit(m.Short, h, b, key, done)
 }
 
 // receiveZCL takes a message for an application.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -29,41 +30,31 @@ type pair struct {
 	hub, meter *node.Node
 }
 
+// newPair begins where joining ends; how a device joins is told by the tests of package node.
 func newPair(t testing.TB, role node.Role, loss int, hub, meter *node.Endpoint) *pair {
 	t.Helper()
-	p := &pair{t: t, air: air.New(air.Config{Seed: 1}), now: start}
-	r := rand.NewChaCha8([32]byte{1})
-	key, err := security.GeneratePrivateKey(r, security.Suite1)
-	require.NoError(t, err)
-	ca, err := security.NewSimulatorCA(key)
-	require.NoError(t, err)
-	id := wire.EUI64{'S', 'I', 'M', 'S', 'E', 'C', 'A', '1'}
-	keyed := 0
-	make := func(e wire.EUI64, role node.Role, code security.Key, ep *node.Endpoint) *node.Node {
-		c, key, err := ca.Mint(r, security.Certificate1{Subject: e, Issuer: id, Attributes: [10]byte{1, 9}})
+	p := &pair{t: t, air: air.New(air.Config{Seed: 1, Loss: loss}), now: start}
+	key := func(b byte) security.Key {
+		k, err := security.NewKey(bytes.Repeat([]byte{b}, security.KeySize))
 		require.NoError(t, err)
+		return k
+	}
+	w := node.Commissioned{Channel: 15, PAN: 0x1A62, Key: key(1), Hub: hubEUI, Devices: []node.CommissionedDevice{
+		{EUI: meterEUI, Role: role, Short: 0x3344, Code: key(2), LinkKey: key(3)},
+	}}
+	states, err := w.States()
+	require.NoError(t, err)
+	begin := func(e wire.EUI64, role node.Role, code security.Key, ep *node.Endpoint) *node.Node {
 		n, err := node.New(node.Config{
-			EUI: e, Role: role, Channels: 1 << 15, LinkKey: code, Entropy: r, Endpoints: []*node.Endpoint{ep},
-			Identity: node.Identity{Certificate: c, Key: key, Authorities: map[wire.EUI64]security.PublicKey{id: ca.Public()}},
-			Notify: func(_ time.Time, e node.Event) {
-				if e.Kind == node.Keyed || e.Kind == node.DeviceKeyed {
-					keyed++
-				}
-			},
+			EUI: e, Role: role, Channels: 1 << 15, LinkKey: code, Entropy: rand.NewChaCha8([32]byte{e[7]}), Endpoints: []*node.Endpoint{ep},
 		})
 		require.NoError(t, err)
-		require.NoError(t, n.Start(p.now, p.air.Open(n), nil))
+		require.NoError(t, n.Start(p.now, p.air.Open(n), states[e]))
 		return n
 	}
-	code, err := security.ParseInstallCode("83FED3407A939723A5C639B26916D505C3B5")
-	require.NoError(t, err)
-	p.hub = make(hubEUI, node.Coordinator, security.Key{}, hub)
-	p.meter = make(meterEUI, role, code.LinkKey(), meter)
-	require.NoError(t, p.hub.Admit(p.now, meterEUI, code.LinkKey()))
-	require.NoError(t, p.hub.PermitJoin(p.now, time.Minute))
-	require.NoError(t, p.meter.Join(p.now))
-	require.True(t, p.until(time.Minute, func() bool { return keyed == 2 }))
-	p.air.SetLoss(loss)
+	p.hub = begin(hubEUI, node.Coordinator, security.Key{}, hub)
+	p.meter = begin(meterEUI, role, key(2), meter)
+	p.run(2 * time.Second) // the first link status and time-out request
 	return p
 }
 

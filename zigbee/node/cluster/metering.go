@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"time"
 
 	"smets1/zigbee/node"
@@ -13,7 +14,9 @@ type Metering struct {
 	// Interval is the consumption of the interval that ends at a time; ok is false where there is no record. Nil means that
 	// the meter keeps no profile.
 	Interval func(end time.Time) (units uint32, ok bool)
-	// Period of the profile, 15, 30 or 60 minutes. Zero means 30.
+	// Received is the same of what flowed out of the home, channel 1. Nil means that the meter does not measure it.
+	Received func(end time.Time) (units uint32, ok bool)
+	// Period of the profile: a day, 60, 30, 15, 10, 7.5, 5, 2.5 or 1 minutes. Zero means 30.
 	Period time.Duration
 	// Fast, if set, is told how often to report for a while.
 	Fast func(now time.Time, period time.Duration, until time.Time)
@@ -34,6 +37,12 @@ func (m *Metering) Commands() []node.Command {
 	}
 }
 
+// profilePeriods by their code (Smart Energy, table D-42; published).
+var profilePeriods = [...]time.Duration{
+	24 * time.Hour, time.Hour, 30 * time.Minute, 15 * time.Minute, 10 * time.Minute, 7*time.Minute + 30*time.Second, 5 * time.Minute,
+	2*time.Minute + 30*time.Second, time.Minute,
+}
+
 // maxIntervals is how many fit into one answer (attribute MaxNumberOfPeriodsDelivered).
 const maxIntervals = 24
 
@@ -45,17 +54,15 @@ func (m *Metering) period() time.Duration {
 }
 
 func (m *Metering) profile(c *node.Call, q se.GetProfile) error {
-	r := se.GetProfileResponse{Period: 2}
-	switch m.period() {
-	case time.Hour:
-		r.Period = 1
-	case 15 * time.Minute:
-		r.Period = 3
+	r := se.GetProfileResponse{Period: uint8(max(slices.Index(profilePeriods[:], m.period()), 0))}
+	interval := m.Interval
+	if q.Channel == 1 {
+		interval = m.Received
 	}
 	switch {
 	case q.Channel > 3:
 		r.Status = se.ProfileUndefinedChannel
-	case q.Channel > 0 || m.Interval == nil:
+	case q.Channel > 1 || interval == nil:
 		r.Status = se.ProfileNotSupported
 	case q.EndTime != 0 && q.EndTime.Time().After(c.Now):
 		r.Status = se.ProfileInvalidEndTime
@@ -67,15 +74,18 @@ func (m *Metering) profile(c *node.Call, q se.GetProfile) error {
 		end = end.Truncate(m.period())
 		r.EndTime = se.UTCOf(end)
 		for range min(int(q.Periods), maxIntervals) {
-			v, ok := m.Interval(end)
+			v, ok := interval(end)
 			if !ok {
 				break
 			}
 			r.Intervals = append(r.Intervals, min(v, se.NoInterval-1))
 			end = end.Add(-m.period())
 		}
-		if len(r.Intervals) == 0 {
+		switch {
+		case len(r.Intervals) == 0:
 			r.Status = se.ProfileNoIntervals
+		case int(q.Periods) > maxIntervals && len(r.Intervals) == maxIntervals:
+			r.Status = se.ProfileTooManyPeriods
 		}
 	}
 	c.Reply(r)

@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"smets1/internal/wire"
 	"smets1/zigbee/node"
+	"smets1/zigbee/security"
 	"smets1/zigbee/zcl"
 	"smets1/zigbee/zcl/se"
 )
@@ -35,8 +38,19 @@ type OTAClient struct {
 	Begin func(id se.ImageID, size uint32) (from uint32)
 	// Write takes a block. An error abandons the download.
 	Write func(offset uint32, b []byte) error
-	// Verify checks the whole image.
+	// Image gives the whole file back that Write was given. It must be one for this device, of the manufacturer, type and
+	// version offered, and be signed by one of Signers (none: anyone) with a certificate of one of Authorities; otherwise the
+	// server hears INVALID_IMAGE and nothing is run.
+	Image       func(id se.ImageID, size uint32) ([]byte, error)
+	Authorities map[wire.EUI64]security.PublicKey
+	Signers     []wire.EUI64
+	// Verify checks the image in the device's own way, besides, or without Image alone. An image that neither checks is
+	// refused.
 	Verify func(id se.ImageID, size uint32) error
+	// Hardware is the device's version, if not zero: an image for others is refused.
+	Hardware uint16
+	// Rand draws against the jitter of notices to all devices. Nil follows each.
+	Rand *rand.Rand
 	// Apply runs it.
 	Apply func(now time.Time, id se.ImageID)
 	// Endpoint of the device and Far that of the server. Zero means 1.
@@ -52,6 +66,9 @@ type OTAClient struct {
 	tries  int
 	cancel func()
 	page   uint32 // end of the page under way
+	// specific is a file for this device alone: it is applied, and changes nothing of what runs.
+	specific bool
+	stamp    uint32 // of the file that was checked last
 }
 
 // Times of a client: those of the EmberZNet stack (recalled).
@@ -77,11 +94,12 @@ func (c *OTAClient) Offset() uint32 { return c.offset }
 func ota(c *node.Call) *OTAClient { return c.State.(*OTAClient) }
 
 var otaClient = &node.Spec{
-	ID: se.OTA, Generated: []uint8{0x01, 0x03, 0x04, 0x06},
+	ID: se.OTA, Generated: []uint8{0x01, 0x03, 0x04, 0x06, 0x08},
 	Attributes: []node.Attribute{
 		{ID: 0x0000, Type: zcl.IEEEAddress, Get: func(c *node.Call) zcl.Value { return zcl.EUI(ota(c).server) }},
 		{ID: 0x0001, Type: zcl.Uint32, Get: func(c *node.Call) zcl.Value { return zcl.Unsigned(zcl.Uint32, uint64(ota(c).offset)) }},
 		{ID: 0x0002, Type: zcl.Uint32, Get: func(c *node.Call) zcl.Value { return zcl.Unsigned(zcl.Uint32, uint64(ota(c).Current.FileVersion)) }},
+		{ID: se.AttrCurrentStackVersion, Type: zcl.Uint16, Get: node.Fixed(zcl.Unsigned(zcl.Uint16, zigBeePRO))},
 		{ID: 0x0004, Type: zcl.Uint32, Get: func(c *node.Call) zcl.Value { return zcl.Unsigned(zcl.Uint32, uint64(ota(c).image.FileVersion)) }},
 		{ID: 0x0006, Type: zcl.Enum8, Get: func(c *node.Call) zcl.Value { return zcl.Unsigned(zcl.Enum8, uint64(ota(c).state)) }},
 		{ID: 0x0007, Type: zcl.Uint16, Get: func(c *node.Call) zcl.Value {
@@ -91,11 +109,15 @@ var otaClient = &node.Spec{
 		{ID: 0x0009, Type: zcl.Uint16, Get: func(c *node.Call) zcl.Value {
 			return zcl.Unsigned(zcl.Uint16, uint64(ota(c).pace()/time.Millisecond))
 		}},
+		{ID: se.AttrImageStamp, Type: zcl.Uint32, Get: func(c *node.Call) zcl.Value { return zcl.Unsigned(zcl.Uint32, uint64(ota(c).stamp)) }},
 	},
 	Commands: []node.Command{
 		{ID: 0x00, Handle: func(c *node.Call, m se.Command) error {
 			n := m.(se.ImageNotify)
 			k := ota(c)
+			if c.Broadcast && (k.Rand != nil && 1+k.Rand.IntN(100) > int(n.Jitter) || n.Content == se.NotifyVersion && n.FileVersion == k.Current.FileVersion) {
+				return nil
+			}
 			if n.Content >= se.NotifyManufacturer && n.Manufacturer != k.Current.Manufacturer || n.Content >= se.NotifyImageType && n.ImageType != k.Current.ImageType {
 				return nil
 			}
@@ -157,8 +179,37 @@ func (c *OTAClient) Query(now time.Time, server wire.EUI64) {
 	if c.state != OTANormal {
 		return
 	}
-	c.server = server
+	c.server, c.specific = server, false
 	c.query(now)
+}
+
+// QueryFile asks a server for a file of this device alone: its security credentials, configuration or log by the type.
+// Apply is given it like an image.
+func (c *OTAClient) QueryFile(now time.Time, server wire.EUI64, kind uint16) {
+	if c.state != OTANormal {
+		return
+	}
+	c.server, c.specific = server, true
+	q := se.QueryDeviceSpecificFileRequest{
+		Node: c.node.EUI(), Image: se.ImageID{Manufacturer: c.Current.Manufacturer, ImageType: kind, FileVersion: anyVersion}, StackVersion: zigBeePRO,
+	}
+	var query func(now time.Time)
+	query = func(now time.Time) {
+		c.ask(now, q, 0x09, query, func(now time.Time, m se.Command) {
+			r := m.(se.QueryDeviceSpecificFileResponse)
+			if r.Status != zcl.Success || r.Image.Manufacturer != c.Current.Manufacturer || r.Image.ImageType != kind {
+				return
+			}
+			c.begin(now, r.Image, r.Size)
+		})
+	}
+	query(now)
+}
+
+func (c *OTAClient) begin(now time.Time, id se.ImageID, size uint32) {
+	c.image, c.size, c.state = id, size, OTADownloading
+	c.offset = min(c.Begin(id, size), size)
+	c.next(now)
 }
 
 func (c *OTAClient) query(now time.Time) {
@@ -167,9 +218,7 @@ func (c *OTAClient) query(now time.Time) {
 		if r.Status != zcl.Success || r.Image.Manufacturer != c.Current.Manufacturer || r.Image.ImageType != c.Current.ImageType {
 			return
 		}
-		c.image, c.size, c.state = r.Image, r.Size, OTADownloading
-		c.offset = min(c.Begin(r.Image, r.Size), r.Size)
-		c.next(now)
+		c.begin(now, r.Image, r.Size)
 	})
 }
 
@@ -191,6 +240,9 @@ func (c *OTAClient) next(now time.Time) {
 		return
 	}
 	m := se.ImageBlockRequest{Image: c.image, Offset: c.offset, Most: most, HasPeriod: true, Period: uint16(c.pace() / time.Millisecond)}
+	if c.specific {
+		m.HasNode, m.Node = true, c.node.EUI()
+	}
 	c.ask(now, m, 0x05, c.next, func(now time.Time, m se.Command) { c.got(now, m.(se.ImageBlockResponse)) })
 }
 
@@ -255,12 +307,45 @@ func (c *OTAClient) abandon(now time.Time, status zcl.Status) {
 
 // finish checks the image and asks when to run it.
 func (c *OTAClient) finish(now time.Time) {
-	if c.Verify != nil && c.Verify(c.image, c.size) != nil {
+	if c.check() != nil {
 		c.abandon(now, zcl.InvalidImage)
 		return
 	}
 	c.state = OTAComplete
 	c.askLeave(now)
+}
+
+// check looks at the whole image before anyone is told that it is good.
+func (c *OTAClient) check() error {
+	if c.Image != nil {
+		b, err := c.Image(c.image, c.size)
+		if err != nil {
+			return err
+		}
+		h, _, err := se.ParseOTAHeader(b)
+		switch {
+		case err != nil:
+			return err
+		case h.Image != c.image || h.Size != c.size || uint32(len(b)) != c.size:
+			return fmt.Errorf("cluster: the file is %v of %d octets, offered was %v of %d: %w", h.Image, h.Size, c.image, c.size, se.ErrImage)
+		case h.HasDst && h.Dst != c.node.EUI():
+			return fmt.Errorf("cluster: the file is for %s alone: %w", h.Dst, se.ErrImage)
+		case h.HasHardware && c.Hardware != 0 && (c.Hardware < h.MinHardware || c.Hardware > h.MaxHardware):
+			return fmt.Errorf("cluster: the file is for hardware %04X to %04X, this is %04X: %w", h.MinHardware, h.MaxHardware, c.Hardware, se.ErrImage)
+		}
+		if _, err := se.VerifyOTAImage(b, c.Authorities, c.Signers); err != nil {
+			return err
+		}
+		d := security.Hash(b)
+		c.stamp = uint32(d[0]) | uint32(d[1])<<8 | uint32(d[2])<<16 | uint32(d[3])<<24
+	}
+	if c.Verify != nil {
+		return c.Verify(c.image, c.size)
+	}
+	if c.Image == nil {
+		return se.ErrUnsigned
+	}
+	return nil
 }
 
 func (c *OTAClient) askLeave(now time.Time) {
@@ -274,7 +359,7 @@ func (c *OTAClient) askLeave(now time.Time) {
 
 // leave takes the server's word when to run the image.
 func (c *OTAClient) leave(now time.Time, r se.UpgradeEndResponse) {
-	if c.state != OTAComplete && c.state != OTAWaiting || r.Image != c.image {
+	if c.state != OTAComplete && c.state != OTAWaiting || !meant(r.Image, c.image) {
 		return
 	}
 	if r.UpgradeTime == se.UpgradeWait {
@@ -288,7 +373,22 @@ func (c *OTAClient) leave(now time.Time, r se.UpgradeEndResponse) {
 		d = time.Duration(r.UpgradeTime-r.Now) * time.Second
 	}
 	c.later(now, d, func(now time.Time) {
-		c.state, c.Current = OTANormal, c.image
+		if c.state = OTANormal; !c.specific {
+			c.Current = c.image
+		}
 		c.Apply(now, c.image)
 	})
+}
+
+// The wildcards of image identifiers, and the stack version of files.
+const (
+	anyCode    uint16 = 0xFFFF
+	anyVersion uint32 = 0xFFFFFFFF
+	zigBeePRO         = 2
+)
+
+// meant tells whether an identifier with wildcards means an image.
+func meant(w, id se.ImageID) bool {
+	return (w.Manufacturer == anyCode || w.Manufacturer == id.Manufacturer) && (w.ImageType == anyCode || w.ImageType == id.ImageType) &&
+		(w.FileVersion == anyVersion || w.FileVersion == id.FileVersion)
 }

@@ -21,6 +21,8 @@ type OTAImage struct {
 type OTAServer struct {
 	// Offer is the image for a device that asks; nil for none. It is asked again after a restart.
 	Offer func(device wire.EUI64, q se.ImageID) *OTAImage
+	// File is a file for one device alone: its credentials, configuration or a place for its log, by the type. Nil has none.
+	File func(device wire.EUI64, q se.ImageID) *OTAImage
 	// Period is the shortest time between two requests of a device. Zero sets none.
 	Period time.Duration
 	// Activate says when a device that has the whole image shall run it; the zero time means that it has to wait until
@@ -33,7 +35,14 @@ type OTAServer struct {
 
 	node    *node.Node
 	waiting []held
+	served  []served
 	blocks  uint64
+}
+
+// served is when a device got its last block.
+type served struct {
+	device wire.EUI64
+	at     time.Time
 }
 
 // held is a device that waits for leave to run its image.
@@ -52,7 +61,7 @@ func (s *OTAServer) Cluster() *node.Cluster { return &node.Cluster{Spec: otaServ
 func (s *OTAServer) Blocks() uint64 { return s.blocks }
 
 var otaServer = &node.Spec{
-	ID: se.OTA, Server: true, Generated: []uint8{0x00, 0x02, 0x05, 0x07},
+	ID: se.OTA, Server: true, Generated: []uint8{0x00, 0x02, 0x05, 0x07, 0x09},
 	Commands: []node.Command{
 		{ID: 0x01, Handle: func(c *node.Call, m se.Command) error {
 			return c.State.(*OTAServer).query(c, m.(se.QueryNextImageRequest))
@@ -65,6 +74,9 @@ var otaServer = &node.Spec{
 		}},
 		{ID: 0x06, Handle: func(c *node.Call, m se.Command) error {
 			return c.State.(*OTAServer).end(c, m.(se.UpgradeEndRequest))
+		}},
+		{ID: 0x08, Handle: func(c *node.Call, m se.Command) error {
+			return c.State.(*OTAServer).specific(c, m.(se.QueryDeviceSpecificFileRequest))
 		}},
 	},
 }
@@ -79,9 +91,36 @@ func (s *OTAServer) query(c *node.Call, m se.QueryNextImageRequest) error {
 	return nil
 }
 
+// specific answers a device that asks for a file of its own.
+func (s *OTAServer) specific(c *node.Call, m se.QueryDeviceSpecificFileRequest) error {
+	if m.Node != c.From {
+		return zcl.NotAuthorized
+	}
+	var i *OTAImage
+	if s.File != nil {
+		i = s.File(c.From, m.Image)
+	}
+	if i == nil {
+		c.Reply(se.QueryDeviceSpecificFileResponse{Status: zcl.NoImageAvailable})
+		return nil
+	}
+	c.Reply(se.QueryDeviceSpecificFileResponse{Status: zcl.Success, Image: i.ID, Size: i.Size})
+	return nil
+}
+
+// firstSpecific is the first image type that is not firmware.
+const firstSpecific = 0xFFC0
+
 // image is the one that a device is downloading.
 func (s *OTAServer) image(device wire.EUI64, id se.ImageID) *OTAImage {
-	i := s.Offer(device, id)
+	offer := s.Offer
+	if id.ImageType >= firstSpecific {
+		offer = s.File
+	}
+	if offer == nil {
+		return nil
+	}
+	i := offer(device, id)
 	if i == nil || i.ID != id {
 		return nil
 	}
@@ -97,12 +136,38 @@ func (s *OTAServer) block(c *node.Call, m se.ImageBlockRequest) error {
 		c.Reply(se.ImageBlockResponse{Status: zcl.Abort})
 		return nil
 	}
-	if want := uint16(s.Period / time.Millisecond); m.HasPeriod && m.Period < want {
-		now := se.UTCOf(c.Now)
+	if m.HasNode && m.Node != c.From {
+		return zcl.NotAuthorized
+	}
+	// A device that says how long it waits has to say so long enough; one that does not is held to it.
+	want := uint16(s.Period / time.Millisecond)
+	now := se.UTCOf(c.Now)
+	if m.HasPeriod && m.Period < want {
 		c.Reply(se.ImageBlockResponse{Status: zcl.WaitForData, Now: now, Request: now, Period: want})
 		return nil
 	}
+	if left := s.Period - c.Now.Sub(s.last(c.From, c.Now, m.HasPeriod)); !m.HasPeriod && left > 0 {
+		c.Reply(se.ImageBlockResponse{Status: zcl.WaitForData, Now: now, Request: now + se.UTC((left+time.Second-1)/time.Second), Period: want})
+		return nil
+	}
 	return s.send(c, i, m.Offset, m.Most)
+}
+
+// last is when a device got its last block; a request that will be served is noted.
+func (s *OTAServer) last(device wire.EUI64, now time.Time, paced bool) time.Time {
+	for i := range s.served {
+		x := &s.served[i]
+		if x.device != device {
+			continue
+		}
+		was := x.at
+		if paced || now.Sub(was) >= s.Period {
+			x.at = now
+		}
+		return was
+	}
+	s.served = append(s.served, served{device, now})
+	return time.Time{}
 }
 
 func (s *OTAServer) send(c *node.Call, i *OTAImage, offset uint32, most uint8) error {
