@@ -25,6 +25,7 @@ type Bridge struct {
 	bucket store.Bucket
 	out    *outbox
 	in     *intake
+	acks   *acks
 	verbs  []topic.Verb
 	fleet  []topic.Verb
 
@@ -62,7 +63,7 @@ func Start(ctx context.Context, cfg Config) (*Bridge, error) {
 		return nil, err
 	}
 	b := &Bridge{
-		cfg: cfg, log: cfg.Log, tree: tree, out: newOutbox(cfg.MaxOutbox), in: newIntake(maxIntake),
+		cfg: cfg, log: cfg.Log, tree: tree, out: newOutbox(cfg.MaxOutbox), in: newIntake(maxIntake), acks: newAcks(),
 		first: make(chan struct{}), reborn: make(chan struct{}, 1), cleared: map[string]int{},
 	}
 	if b.bucket, err = cfg.Store.Bucket(ctx, "bridge", store.Options{}); err != nil {
@@ -80,6 +81,7 @@ func Start(ctx context.Context, cfg Config) (*Bridge, error) {
 	b.base, b.stop = context.WithCancel(context.Background())
 	cfg.Queue.Start(b.update)
 	b.loops.Go(b.takeIn)
+	b.loops.Go(b.acknowledge)
 	b.loops.Go(b.stayConnected)
 	return b, nil
 }

@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,8 +46,8 @@ func (h *homes) Known(hub wire.EUI64) bool {
 func (h *homes) Hub(hub wire.EUI64) (bridge.Snapshot, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i := slices.IndexFunc(h.hubs, func(s bridge.Snapshot) bool { return s.Hub.Hub == hub })
-	if i < 0 {
+	i, ok := slices.BinarySearchFunc(h.hubs, hub, func(s bridge.Snapshot, e wire.EUI64) int { return bytes.Compare(s.Hub.Hub[:], e[:]) })
+	if !ok {
 		return bridge.Snapshot{}, false
 	}
 	return h.hubs[i], true

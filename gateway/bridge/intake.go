@@ -80,30 +80,30 @@ func (b *Bridge) takeIn() {
 // handle answers messages in the order they came. Commands that follow each other go to the queue together.
 func (b *Bridge) handle(got []mqtt.Message) {
 	var commands []topic.Command
+	var receipts []*receipt
+	var over []*receipt
 	for _, m := range got {
+		r := b.acks.expect(m)
 		c, ok := b.understand(m)
-		if !ok {
-			continue
-		}
-		if info, _ := c.Verb.Info(); info.Query {
+		if ok {
+			if info, _ := c.Verb.Info(); !info.Query {
+				commands, receipts = append(commands, c), append(receipts, r)
+				continue
+			}
 			b.answerQuery(c)
-			continue
 		}
-		commands = append(commands, c)
+		over = append(over, r)
 	}
-	results := b.cfg.Queue.Submit(b.base, commands...)
-	if b.base.Err() != nil || b.isClosing() {
-		// What the queue took is on disk; what it did not take is not acknowledged, and will be delivered again.
-		return
-	}
-	for i, r := range results {
-		if r.Duplicate || r.Status.Final() {
+	b.acks.ready(over...)
+	b.cfg.Queue.Offer(b.base, commands, func(i int, r topic.Result, told bool) {
+		if r.Code == topic.CodeBusy && (b.base.Err() != nil || b.isClosing()) {
+			return // it is not acknowledged, and will be delivered again
+		}
+		if !told {
 			b.answerOrReport(commands[i], r)
 		}
-	}
-	for _, m := range got {
-		m.Ack()
-	}
+		b.acks.ready(receipts[i])
+	})
 }
 
 // understand parses a message, and refuses it if it is not a command that may run here.

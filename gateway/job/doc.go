@@ -2,7 +2,7 @@
 //
 // A command is accepted when its intent is on disk, and from then on has exactly one outcome, whatever
 // dies. The same id is never run twice: a command seen before gets the stored result, or word of how far it is. Each hub
-// runs one command at a time in the order they were accepted; hubs run beside each other up to a limit, in turn, so that
+// runs one command at a time, by priority and then in the order they were accepted; hubs run beside each other up to a limit, in turn, so that
 // one slow hub holds nobody. A goroutine exists for a command that runs, not for one that waits.
 //
 // # What is on disk
@@ -10,6 +10,7 @@
 // Two buckets: "jobs" for verbs that can be undone or repeated, and "jobs-sync", whose writes are fsynced, for
 // those with an irreversible step. In each:
 //
+//	ended/<number>   commands, with their results, that ended so soon that their intents were never written; see Offer
 //	job/<id>         the command, whether it was started, and its result once it ended
 //	checkpoint/<id>  what the handler noted on its way; removed once the result is stored
 //	revision/<hub>   revision of the hub; written before the result that has it

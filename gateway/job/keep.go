@@ -14,9 +14,12 @@ import (
 )
 
 // keep remembers a command that ended. Lock held, or nothing runs yet.
-func (q *Queue) keep(r record) {
+func (q *Queue) keep(r record, d digest, share uint64) {
 	id := r.Command.ID
-	q.kept[id] = kept{digest: digestOf(r.Command), sync: isSync(r.Verb)}
+	q.kept[id] = kept{digest: d, sync: isSync(r.Verb), share: share}
+	if share != 0 {
+		q.shares[share]++
+	}
 	q.expiries = append(q.expiries, expiry{id, r.Result.Time.Add(q.cfg.ResultTTL)})
 	if len(q.expiries) == 1 || len(q.kept) > q.cfg.MaxResults {
 		q.kick()
@@ -135,12 +138,7 @@ func (q *Queue) flushDelivered(ctx context.Context) error {
 	return nil
 }
 
-func (q *Queue) kick() {
-	select {
-	case q.kicks <- struct{}{}:
-	default:
-	}
-}
+func (q *Queue) kick() { signal(q.kicks) }
 
 // housekeeper ends commands whose deadlines pass while they wait, removes results that have expired, and
 // writes down what was delivered.
@@ -221,10 +219,16 @@ func (q *Queue) expireResults(now time.Time) {
 			due = append(due, x)
 		}
 		var plain, sync []store.Op
+		leaving := map[uint64]int{}
 		for _, x := range due {
-			if q.kept[x.id].sync {
+			switch k := q.kept[x.id]; {
+			case k.share != 0:
+				if leaving[k.share]++; leaving[k.share] == q.shares[k.share] {
+					plain = append(plain, store.Delete(sharedKey(k.share)))
+				}
+			case k.sync:
 				sync = append(sync, store.Delete(jobKey(x.id)))
-			} else {
+			default:
 				plain = append(plain, store.Delete(jobKey(x.id)))
 			}
 		}
@@ -247,6 +251,11 @@ func (q *Queue) expireResults(now time.Time) {
 		}
 		q.mu.Lock()
 		for _, x := range due {
+			if share := q.kept[x.id].share; share != 0 {
+				if q.shares[share]--; q.shares[share] == 0 {
+					delete(q.shares, share)
+				}
+			}
 			delete(q.kept, x.id)
 		}
 		q.expiries = q.expiries[len(due):]

@@ -51,12 +51,17 @@ type Queue struct {
 	plain store.Bucket
 	sync  store.Bucket
 
+	// entrance is held by whoever hands commands to the intake; shut says that nobody may any more.
+	entrance    sync.RWMutex
+	shut        bool
 	submissions chan *submission
-	finishing   chan struct{} // has something in ended
 	kicks       chan struct{} // the housekeeper is to look again
-	stopped     chan struct{} // closed when Close begins
+	stopped     chan struct{} // closed when Close has waited for handlers
+	scribed     chan struct{} // closed when no more intents will be written
+	taking      sync.Mutex    // held while commands are taken in: one group after the other
 	base        context.Context
 	halt        context.CancelFunc // ends what Close does not wait for any longer
+	entry       sync.WaitGroup     // the intake
 	loops       sync.WaitGroup
 	workers     sync.WaitGroup
 
@@ -73,7 +78,9 @@ type Queue struct {
 	seq       uint64
 	done      uint64
 	running   int
-	ended     []*entry
+	finishers [2]*finisher   // of plain and of sync
+	shares    map[uint64]int // how many results are still kept of a shared record
+	unwritten unwritten
 	deadlines deadlineHeap
 	delivery  delivery
 	backlog   []Update // results that were not delivered before the restart
@@ -87,6 +94,10 @@ type entry struct {
 	bucket     store.Bucket
 	lane       *lane
 	phase      phase
+	intent     intent
+	share      uint64 // the shared record that its result is in; zero if it has one of its own
+	hurry      bool   // somebody waits for the intent to be written
+	settlers   []settler
 	replies    []string
 	resumed    bool
 	ran        bool // the handler was called, in this life of the process or the one before
@@ -107,18 +118,30 @@ const (
 	phaseEnding // its result is on its way to the disk
 )
 
+// intent tells where the intent of a command is.
+type intent uint8
+
+const (
+	intentNone    intent = iota // nowhere: whoever offered the command still has it
+	intentWriting               // on its way to the disk
+	intentWritten               // on disk
+)
+
 // lane is the queue of one hub, or of the fleet.
 type lane struct {
 	items []*entry
-	busy  bool // a command of it runs, or its result is on its way to the disk
-	ready bool // it stands in Queue.ready
-	count int  // commands that have not ended
+	// writing: the intent of one that came last is on its way to the disk.
+	writing bool
+	busy    bool // a command of it runs, or its result is on its way to the disk
+	ready   bool // it stands in Queue.ready
+	count   int  // commands that have not ended
 }
 
 // kept is what memory holds of a command that ended; the rest is on disk.
 type kept struct {
 	digest digest
 	sync   bool
+	share  uint64 // number of the shared record; zero for a record of its own
 }
 
 type expiry struct {
@@ -134,15 +157,19 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	}
 	q := &Queue{
 		cfg: cfg, log: cfg.Log,
-		submissions: make(chan *submission, 64), finishing: make(chan struct{}, 1), kicks: make(chan struct{}, 1), stopped: make(chan struct{}),
+		submissions: make(chan *submission, 64), kicks: make(chan struct{}, 1), stopped: make(chan struct{}), scribed: make(chan struct{}),
 		live: map[string]*entry{}, kept: map[string]kept{}, hubs: map[wire.EUI64]*lane{}, revisions: map[wire.EUI64]uint64{},
 	}
-	q.delivery.above = map[uint64]struct{}{}
+	q.delivery.above, q.unwritten.more = map[uint64]struct{}{}, make(chan struct{}, 1)
 	if q.plain, err = cfg.Store.Bucket(ctx, "jobs", store.Options{}); err != nil {
 		return nil, err
 	}
 	if q.sync, err = cfg.Store.Bucket(ctx, "jobs-sync", store.Options{Sync: true}); err != nil {
 		return nil, err
+	}
+	q.shares = map[uint64]int{}
+	for i, b := range []store.Bucket{q.plain, q.sync} {
+		q.finishers[i] = &finisher{bucket: b, more: make(chan struct{}, 1)}
 	}
 	if err := q.load(ctx); err != nil {
 		return nil, err
@@ -186,11 +213,24 @@ func (q *Queue) load(ctx context.Context) error {
 	if err := q.removeOrphans(ctx); err != nil {
 		return err
 	}
+	shared, err := q.loadShared(ctx)
+	if err != nil {
+		return err
+	}
+	results = append(results, shared...)
 	slices.SortFunc(results, func(a, b record) int { return cmp.Compare(a.Done, b.Done) })
+	done := make(map[uint64]bool, len(results))
 	for _, r := range results {
-		q.keep(r)
+		done[r.Done] = true
+		q.keep(r, digestOf(r.Command), r.share)
 		if r.Done > q.delivery.upTo {
 			q.backlog = append(q.backlog, Update{Result: *r.Result, Replies: repliesOf(r.Command), Done: r.Done})
+		}
+	}
+	// Numbers whose results were not written before the process died belong to nobody.
+	for n := q.delivery.upTo + 1; n <= q.done; n++ {
+		if !done[n] {
+			q.delivery.above[n] = struct{}{}
 		}
 	}
 	return nil
@@ -218,7 +258,7 @@ func (q *Queue) removeOrphans(ctx context.Context) error {
 func (q *Queue) resumed(r record, b store.Bucket) *entry {
 	info, _ := r.Verb.Info()
 	return &entry{
-		rec: r, digest: digestOf(r.Command), info: info, bucket: b, phase: phaseQueued,
+		rec: r, digest: digestOf(r.Command), info: info, bucket: b, phase: phaseQueued, intent: intentWritten,
 		replies: repliesOf(r.Command), resumed: true, ran: r.Started,
 		check: &Checkpoint{bucket: b, key: checkpointKey(r.Command.ID)},
 	}
@@ -265,8 +305,11 @@ func (q *Queue) Start(sink func(Update)) {
 	for _, u := range backlog {
 		sink(u)
 	}
-	q.loops.Go(q.intake)
-	q.loops.Go(q.finisher)
+	q.entry.Go(q.intake)
+	q.loops.Go(q.scribe)
+	for _, f := range q.finishers {
+		q.loops.Go(func() { q.finish(f) })
+	}
 	q.loops.Go(q.housekeeper)
 	q.mu.Lock()
 	q.dispatch()
@@ -290,9 +333,20 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 	q.mu.Unlock()
 	defer q.halt()
+	q.entrance.Lock()
+	q.shut = true
+	q.entrance.Unlock()
+	close(q.submissions)
 	if !started {
+		for s := range q.submissions {
+			q.refuseAll(s, errStopping)
+		}
 		close(q.stopped)
 		return nil
+	}
+	if err := q.wait(ctx, &q.entry, "commands could not be taken in in time; they were not acknowledged"); err != nil {
+		close(q.stopped)
+		return err
 	}
 	err := q.wait(ctx, &q.workers, "handlers did not stop in time; their commands will be resumed")
 	close(q.stopped)
@@ -348,18 +402,7 @@ func (q *Queue) Result(ctx context.Context, id string) (topic.Result, error) {
 }
 
 func (q *Queue) stored(ctx context.Context, id string, k kept) (topic.Result, error) {
-	b := q.plain
-	if k.sync {
-		b = q.sync
-	}
-	e, err := b.Get(ctx, jobKey(id))
-	if errors.Is(err, store.ErrNotFound) {
-		return topic.Result{}, ErrUnknown
-	}
-	if err != nil {
-		return topic.Result{}, err
-	}
-	r, err := parseRecord(e.Key, e.Value)
+	r, err := q.read(ctx, id, k)
 	if err != nil {
 		return topic.Result{}, err
 	}
@@ -367,6 +410,36 @@ func (q *Queue) stored(ctx context.Context, id string, k kept) (topic.Result, er
 		return topic.Result{}, ErrUnknown
 	}
 	return *r.Result, nil
+}
+
+func (q *Queue) read(ctx context.Context, id string, k kept) (record, error) {
+	b, key := q.plain, jobKey(id)
+	switch {
+	case k.share != 0:
+		key = sharedKey(k.share)
+	case k.sync:
+		b = q.sync
+	}
+	e, err := b.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return record{}, ErrUnknown
+	}
+	if err != nil {
+		return record{}, err
+	}
+	if k.share == 0 {
+		return parseRecord(e.Key, e.Value)
+	}
+	all, err := parseShared(e.Key, e.Value)
+	if err != nil {
+		return record{}, err
+	}
+	for _, r := range all {
+		if r.Command.ID == id {
+			return r, nil
+		}
+	}
+	return record{}, ErrUnknown
 }
 
 // state tells how far an open command is. Lock held.

@@ -24,6 +24,8 @@ type record struct {
 	// Done is the number of the result, in the order of endings; zero while the command has not ended.
 	Done   uint64        `json:"done,omitzero"`
 	Result *topic.Result `json:"result,omitzero"`
+
+	share uint64 // the shared record that it was read from
 }
 
 const recordSchema = 1

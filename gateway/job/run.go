@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,17 +15,26 @@ import (
 	"smets1/internal/wire"
 )
 
-// enqueue puts a command at the end of its hub's lane. Lock held.
+// enqueue puts a command into its hub's lane. Lock held.
 func (q *Queue) enqueue(e *entry) {
 	if e.lane == nil { // loaded
 		e.lane = q.laneOf(e.rec.Hub)
 		e.lane.count++
 	}
-	e.lane.items = append(e.lane.items, e)
+	e.lane.insert(e)
 	if d := e.rec.Command.Deadline; !d.IsZero() && !e.ran {
 		q.noteDeadline(e)
 	}
 	q.stand(e.lane)
+}
+
+// insert puts a command behind all of its own or a higher priority.
+func (l *lane) insert(e *entry) {
+	at := len(l.items)
+	for at > 0 && l.items[at-1].rec.Command.Priority < e.rec.Command.Priority {
+		at--
+	}
+	l.items = slices.Insert(l.items, at, e)
 }
 
 // stand puts a lane that has work and is not busy at the end of the ready line. Lock held.
@@ -217,9 +227,13 @@ func (q *Queue) report(e *entry, p topic.Progress) {
 		return
 	}
 	e.last = &p
+	if e.intent != intentWritten { // nobody was told yet that it was accepted
+		q.mu.Unlock()
+		return
+	}
 	r := topic.NewResult(e.rec.Command, topic.StatusRunning, q.cfg.Clock.Now())
 	r.Progress = &p
-	replies := e.replies
+	replies := slices.Clone(e.replies)
 	q.mu.Unlock()
 	q.sink(Update{Result: r, Replies: replies})
 }
@@ -229,44 +243,59 @@ func (q *Queue) end(e *entry, r topic.Result) {
 	e.phase = phaseEnding
 	q.forgetDeadline(e)
 	e.rec.Result = &r
-	q.ended = append(q.ended, e)
-	select {
-	case q.finishing <- struct{}{}:
-	default:
+	if e.intent != intentWriting { // the result must not be written before the intent, under the same key
+		q.toFinish(e)
 	}
+}
+
+// toFinish puts an ended command before the finisher of its bucket. Lock held.
+func (q *Queue) toFinish(e *entry) {
+	if e.intent == intentNone {
+		q.unwritten.count-- // the result takes its place
+	}
+	f := q.finishers[0]
+	if e.bucket == q.sync {
+		f = q.finishers[1]
+	}
+	f.ended = append(f.ended, e)
+	signal(f.more)
 }
 
 // Most commands whose results are written at once.
 const maxFinish = 250
 
-// finisher writes results, many at once, then tells of them and lets their hubs go on.
-func (q *Queue) finisher() {
+// finisher writes the results of one bucket, many at once, then tells of them and lets their hubs go on. There is one for
+// each bucket, so that what need not be synced does not wait for what must.
+type finisher struct {
+	bucket store.Bucket
+	ended  []*entry
+	more   chan struct{} // has something in ended
+}
+
+func (q *Queue) finish(f *finisher) {
 	for {
 		select {
-		case <-q.finishing:
-		case <-q.stopped:
-			// Workers are over by now, or given up: what they left is the last.
-			q.finish()
+		case <-f.more:
+			q.finishAll(f)
+		case <-q.scribed:
+			// Workers and scribe are over by now, or given up: what they left is the last.
+			q.finishAll(f)
 			return
 		}
-		q.finish()
 	}
 }
 
-func (q *Queue) finish() {
+func (q *Queue) finishAll(f *finisher) {
 	for {
 		q.mu.Lock()
-		n := min(len(q.ended), maxFinish)
-		part := q.ended[:n:n]
-		q.ended = q.ended[n:]
+		n := min(len(f.ended), maxFinish)
+		part := f.ended[:n:n]
+		f.ended = f.ended[n:]
 		for _, e := range part {
 			q.number(e)
 		}
 		q.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		if !q.writeResults(part) {
+		if n == 0 || !q.writeResults(f.bucket, part) {
 			return
 		}
 		q.tell(part)
@@ -286,14 +315,9 @@ func (q *Queue) number(e *entry) {
 
 // writeResults does not give up before the queue is halted: a result that is known must not be lost. Checkpoints go only
 // when the results are safe.
-func (q *Queue) writeResults(part []*entry) bool {
-	for _, b := range []store.Bucket{q.plain, q.sync} {
-		results, checkpoints := q.resultOps(part, b)
-		if !q.writeAll(b, results) || !q.writeAll(b, checkpoints) {
-			return false
-		}
-	}
-	return true
+func (q *Queue) writeResults(b store.Bucket, part []*entry) bool {
+	results, checkpoints := q.resultOps(part)
+	return q.writeAll(b, results) && q.writeAll(b, checkpoints)
 }
 
 func (q *Queue) writeAll(b store.Bucket, ops []store.Op) bool {
@@ -311,13 +335,12 @@ func (q *Queue) writeAll(b store.Bucket, ops []store.Op) bool {
 }
 
 // resultOps returns the writes of results and revisions, and the removals of checkpoints. A revision stands before its
-// result, so that a crash between the two skips a number and never repeats one.
-func (q *Queue) resultOps(part []*entry, b store.Bucket) (results, checkpoints []store.Op) {
+// result, so that a crash between the two skips a number and never repeats one. The results of commands whose intents were never
+// written share records.
+func (q *Queue) resultOps(part []*entry) (results, checkpoints []store.Op) {
 	revised := map[wire.EUI64]bool{}
+	var shared sharedRecord
 	for _, e := range part {
-		if e.bucket != b {
-			continue
-		}
 		value, err := e.rec.marshal()
 		if err != nil || len(value) > store.MaxValue {
 			e.rec.Result.Result = nil
@@ -328,22 +351,29 @@ func (q *Queue) resultOps(part []*entry, b store.Bucket) (results, checkpoints [
 			revised[hub] = true
 			results = append(results, store.Put(revisionKey(hub), strconv.AppendUint(nil, q.Revision(hub), 10)))
 		}
-		results = append(results, store.Put(jobKey(e.rec.Command.ID), value))
 		if e.check.written() {
 			checkpoints = append(checkpoints, store.Delete(e.check.key))
 		}
+		if e.intent == intentNone && e.rec.Result.Status != topic.StatusInDoubt && shared.fits(value) {
+			e.share = shared.add(e.rec.Done, value)
+			continue
+		}
+		results = append(results, store.Put(jobKey(e.rec.Command.ID), value))
 	}
-	return results, checkpoints
+	return append(results, shared.op()...), checkpoints
 }
 
 func (q *Queue) tell(part []*entry) {
 	updates := make([]Update, len(part))
+	settled := make([]func(), len(part))
 	q.mu.Lock()
 	for i, e := range part {
 		id := e.rec.Command.ID
 		updates[i] = Update{Result: *e.rec.Result, Replies: e.replies, Done: e.rec.Done}
 		delete(q.live, id)
-		q.keep(e.rec)
+		q.keep(e.rec, e.digest, e.share)
+		e.intent = intentWritten
+		settled[i] = e.settleAll(updates[i].Result, true)
 		for _, w := range e.waiters {
 			w <- *e.rec.Result
 		}
@@ -355,7 +385,8 @@ func (q *Queue) tell(part []*entry) {
 	}
 	q.dispatch()
 	q.mu.Unlock()
-	for _, u := range updates {
+	for i, u := range updates {
 		q.sink(u)
+		settled[i]()
 	}
 }

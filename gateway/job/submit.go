@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"smets1/gateway/topic"
@@ -14,11 +15,21 @@ import (
 	"smets1/internal/wire"
 )
 
-// submission is commands on their way in. The intake writes those of many callers at once.
+// submission is commands on their way in. The intake takes those of many callers at once.
 type submission struct {
 	commands []topic.Command
-	results  []topic.Result
-	done     chan struct{}
+	// eager asks for the intents to be written at once.
+	eager bool
+	// settle is called once for each command; see Offer.
+	settle func(i int, r topic.Result, told bool)
+}
+
+// settler is one who waits for the fate of a command.
+type settler struct {
+	s *submission
+	i int
+	// again marks whoever sent a command that was there already.
+	again bool
 }
 
 // Most commands whose intents are written at once.
@@ -33,38 +44,61 @@ const maxReplies = 4
 //
 // A rejection here is not stored: the id may be used again.
 func (q *Queue) Submit(ctx context.Context, commands ...topic.Command) []topic.Result {
-	s := &submission{commands: commands, results: make([]topic.Result, len(commands)), done: make(chan struct{})}
 	if len(commands) == 0 {
 		return nil
 	}
-	select {
-	case q.submissions <- s:
-	case <-q.stopped:
-		return q.refuseAll(s, errStopping)
-	case <-ctx.Done():
-		return q.refuseAll(s, ctx.Err())
-	}
-	select {
-	case <-s.done:
-		return s.results
-	case <-q.stopped:
-	}
-	// The intake takes everything that reached it before it stops.
-	q.loops.Wait()
-	select {
-	case <-s.done:
-		return s.results
+	results := make([]topic.Result, len(commands))
+	var left sync.WaitGroup
+	left.Add(len(commands))
+	q.submit(ctx, &submission{commands: commands, eager: true, settle: func(i int, r topic.Result, _ bool) {
+		results[i] = r
+		left.Done()
+	}})
+	left.Wait()
+	return results
+}
+
+// Offer takes commands in for a caller that has them from somewhere that keeps them, like a broker that waits for an
+// acknowledgement, and will offer them again if this process dies first. It does not wait, except for the intents
+// of verbs with an irreversible step. The queue must have been started. settle is called once for each command,
+// from any goroutine, and must not block or call the queue: when its intent is on disk, when it ended so soon that its intent was never
+// written but its result is on disk, or when it has its answer as from Submit. told says that the sink was told, and that there is nothing to pass on.
+//
+// One write in place of two is what this is for. It is not for verbs with an irreversible step: their intents are written first here too.
+func (q *Queue) Offer(ctx context.Context, commands []topic.Command, settle func(i int, r topic.Result, told bool)) {
+	s := &submission{commands: commands, settle: settle}
+	q.entrance.RLock()
+	defer q.entrance.RUnlock()
+	switch {
+	case ctx.Err() != nil:
+		q.refuseAll(s, ctx.Err())
+	case q.shut:
+		q.refuseAll(s, errStopping)
 	default:
-		return q.refuseAll(s, errStopping)
+		q.take([]*submission{s})
 	}
 }
 
-func (q *Queue) refuseAll(s *submission, err error) []topic.Result {
-	out := make([]topic.Result, len(s.commands))
-	for i, c := range s.commands {
-		out[i] = q.refused(c, topic.Wrap(topic.CodeBusy, err, "queue", "send it again later with the same id"))
+func (q *Queue) submit(ctx context.Context, s *submission) {
+	// Whoever holds this lock is waited for before the intake stops.
+	q.entrance.RLock()
+	defer q.entrance.RUnlock()
+	var err error = errStopping
+	if !q.shut {
+		select {
+		case q.submissions <- s:
+			return
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
-	return out
+	q.refuseAll(s, err)
+}
+
+func (q *Queue) refuseAll(s *submission, err error) {
+	for i, c := range s.commands {
+		s.settle(i, q.refused(c, topic.Wrap(topic.CodeBusy, err, "queue", "send it again later with the same id")), false)
+	}
 }
 
 func (q *Queue) refused(c topic.Command, err error) topic.Result {
@@ -72,96 +106,86 @@ func (q *Queue) refused(c topic.Command, err error) topic.Result {
 }
 
 func (q *Queue) intake() {
-	for {
-		var group []*submission
-		select {
-		case s := <-q.submissions:
-			group = append(group, s)
-		case <-q.stopped:
-			return
-		}
-		n := len(group[0].commands)
+	for s := range q.submissions {
+		group := []*submission{s}
+		n := len(s.commands)
 		for more := true; more && n < maxIntents; {
 			select {
-			case s := <-q.submissions:
-				group = append(group, s)
-				n += len(s.commands)
+			case s, ok := <-q.submissions:
+				if more = ok; ok {
+					group = append(group, s)
+					n += len(s.commands)
+				}
 			default:
 				more = false
 			}
 		}
 		q.take(group)
-		for _, s := range group {
-			close(s.done)
-		}
 	}
 }
 
-// place is where a result belongs.
-type place struct {
-	s *submission
-	i int
-}
-
-// take admits, writes and enqueues the commands of a group.
+// take admits the commands of a group, lets those run that need not wait for their intents, and writes the intents of the others.
 func (q *Queue) take(group []*submission) {
+	q.taking.Lock()
+	defer q.taking.Unlock()
 	now := q.cfg.Clock.Now()
-	var fresh []*entry
-	wait := map[place]*entry{}         // the entry was admitted in this group
-	again := map[place]kept{}          // the result is on disk
-	owner := map[*entry]topic.Result{} // set once the intent's fate is known
+	var eager, late []*entry
+	var answers []func()
+	answer := func(w settler, r topic.Result) {
+		answers = append(answers, func() { w.s.settle(w.i, r, false) })
+	}
 	q.mu.Lock()
 	for _, s := range group {
 		for i, c := range s.commands {
-			p := place{s, i}
-			if e, ok := q.live[c.ID]; ok && e.digest == digestOf(c) {
+			w := settler{s: s, i: i}
+			d := digestOf(c)
+			if e, ok := q.live[c.ID]; ok && e.digest == d {
 				q.addReply(e, c.Reply)
-				if e.phase == phaseWriting {
-					wait[p] = e
+				if e.intent != intentWritten {
+					w.again = true
+					e.settlers = append(e.settlers, w)
+					if s.eager {
+						e.hurry = true
+					}
 					continue
 				}
-				s.results[i] = duplicate(q.state(e))
+				answer(w, duplicate(q.state(e)))
 				continue
 			}
-			if k, ok := q.kept[c.ID]; ok && k.digest == digestOf(c) {
-				again[p] = k
+			if k, ok := q.kept[c.ID]; ok && k.digest == d {
+				answers = append(answers, func() { w.s.settle(w.i, q.answerAgain(c, k), false) })
 				continue
 			}
-			e, err := q.admit(c, now)
+			e, err := q.admit(c, d, now)
 			if err != nil {
-				s.results[i] = topic.EndedBy(c, err, now)
+				answer(w, topic.EndedBy(c, err, now))
 				continue
 			}
-			fresh = append(fresh, e)
-			s.results[i] = topic.NewResult(c, topic.StatusAccepted, now)
-			owner[e] = s.results[i]
-			wait[p] = e
+			e.settlers = append(e.settlers, w)
+			// What comes after one whose intent is being written must not overtake it.
+			if s.eager || e.info.Irreversible || e.lane.writing {
+				e.lane.writing = true
+				e.intent = intentWriting
+				eager = append(eager, e)
+				continue
+			}
+			late = append(late, e)
 		}
 	}
-	q.mu.Unlock()
-
-	fates := q.writeIntents(fresh)
-	q.accept(fresh, fates)
-	first := map[*entry]bool{}
-	for _, s := range group {
-		for i := range s.commands {
-			p := place{s, i}
-			if k, ok := again[p]; ok {
-				s.results[i] = q.answerAgain(s.commands[i], k)
-			}
-			e, ok := wait[p]
-			if !ok {
-				continue
-			}
-			s.results[i] = owner[e]
-			if fate, ok := fates[e]; ok {
-				s.results[i] = fate
-			}
-			if first[e] && !s.results[i].Status.Final() {
-				s.results[i] = duplicate(s.results[i])
-			}
-			first[e] = true
+	if len(late) > 0 {
+		q.unwritten.add(late)
+		for _, e := range late {
+			e.phase = phaseQueued
+			q.enqueue(e)
 		}
+		q.dispatch()
+	}
+	q.mu.Unlock()
+	for _, f := range answers {
+		f()
+	}
+	if len(eager) > 0 {
+		q.accept(eager, q.writeIntents(eager))
 	}
 }
 
@@ -187,7 +211,7 @@ func (q *Queue) addReply(e *entry, reply string) {
 }
 
 // admit checks a command that is not a duplicate and makes room for it. Lock held.
-func (q *Queue) admit(c topic.Command, now time.Time) (*entry, error) {
+func (q *Queue) admit(c topic.Command, d digest, now time.Time) (*entry, error) {
 	if err := topic.CheckID(c.ID); err != nil {
 		return nil, topic.Wrap(topic.CodeBadID, err, "id", "send an id that no other command has")
 	}
@@ -215,7 +239,7 @@ func (q *Queue) admit(c topic.Command, now time.Time) (*entry, error) {
 	q.seq++
 	e := &entry{
 		rec:    record{Schema: recordSchema, Seq: q.seq, Hub: c.Hub, Verb: c.Verb, Command: c, Accepted: now.UTC()},
-		digest: digestOf(c), info: info, bucket: q.plain, lane: l, replies: repliesOf(c),
+		digest: d, info: info, bucket: q.plain, lane: l, replies: repliesOf(c),
 	}
 	if info.Irreversible {
 		e.bucket = q.sync
@@ -331,28 +355,76 @@ func (q *Queue) writeOne(b store.Bucket, e *entry) (topic.Result, bool) {
 	return q.refused(c, topic.Wrap(topic.CodeStorage, err, "store", "free the disk, then send it again with the same id")), false
 }
 
-// accept tells of the commands whose intents are on disk, and lets them run.
-func (q *Queue) accept(fresh []*entry, fates map[*entry]topic.Result) {
-	q.mu.Lock()
-	for _, e := range fresh {
-		if _, bad := fates[e]; bad {
-			delete(q.live, e.rec.Command.ID)
-			q.release(e)
+// accept tells of the commands whose intents are on disk, lets them run if they do not yet, and refuses those whose intents are not.
+func (q *Queue) accept(part []*entry, fates map[*entry]topic.Result) {
+	for _, e := range part {
+		if _, bad := fates[e]; !bad {
+			q.sink(Update{Result: topic.NewResult(e.rec.Command, topic.StatusAccepted, e.rec.Accepted), Replies: q.repliesOf(e)})
 		}
 	}
-	q.mu.Unlock()
-	for _, e := range fresh {
-		if _, bad := fates[e]; !bad {
-			q.sink(Update{Result: topic.NewResult(e.rec.Command, topic.StatusAccepted, e.rec.Accepted), Replies: repliesOf(e.rec.Command)})
-		}
-	}
+	var settled []func()
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, e := range fresh {
-		if _, bad := fates[e]; !bad {
+	for _, e := range part {
+		if fate, bad := fates[e]; bad {
+			if e.phase == phaseWriting || e.phase == phaseQueued {
+				settled = append(settled, e.settleAll(fate, false))
+				e.lane.writing = false
+				q.forget(e)
+				continue
+			}
+			// It runs already: its result will be written in the place of its intent.
+			e.intent = intentNone
+			q.unwritten.count++
+			if e.phase == phaseEnding {
+				q.toFinish(e)
+			}
+			continue
+		}
+		e.intent, e.lane.writing = intentWritten, false
+		settled = append(settled, e.settleAll(topic.NewResult(e.rec.Command, topic.StatusAccepted, e.rec.Accepted), true))
+		switch e.phase {
+		case phaseWriting:
 			e.phase = phaseQueued
 			q.enqueue(e)
+		case phaseEnding:
+			q.toFinish(e)
+		default:
 		}
 	}
 	q.dispatch()
+	q.mu.Unlock()
+	for _, f := range settled {
+		f()
+	}
+}
+
+// forget takes out a command that never ran and whose intent could not be written. Lock held.
+func (q *Queue) forget(e *entry) {
+	delete(q.live, e.rec.Command.ID)
+	q.forgetDeadline(e)
+	e.phase = phaseEnding // its lane passes over it
+	q.release(e)
+}
+
+// settleAll returns the call that tells all who wait for the fate of a command. Lock held; the call is made without it. Who
+// sent a command that was there already is told so by the caller of Submit, unless the sink does it.
+func (e *entry) settleAll(r topic.Result, told bool) func() {
+	waiting := e.settlers
+	e.settlers = nil
+	return func() {
+		for _, w := range waiting {
+			r := r
+			if w.again && !r.Status.Final() {
+				r.Duplicate = true
+			}
+			// The sink told the replies of all that came before; eager callers pass duplicates on themselves, as they always do.
+			w.s.settle(w.i, r, told && !(w.again && w.s.eager))
+		}
+	}
+}
+
+func (q *Queue) repliesOf(e *entry) []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(e.replies)
 }

@@ -26,9 +26,16 @@ type Command struct {
 	// Expect is the revision that the hub must have when the command starts; nil means any.
 	Expect *uint64 `json:"expect,omitzero"`
 
+	// Priority is before which others of the same hub it runs: above 0 before, below 0 after those that wait, from -9 to 9. Among equals the
+	// order of acceptance holds, and what runs is not interrupted.
+	Priority int `json:"priority,omitzero"`
+
 	Hub  wire.EUI64 `json:"-"` // zero for a command to the fleet
 	Verb Verb       `json:"-"`
 }
+
+// MaxPriority is the highest priority, and with a minus the lowest.
+const MaxPriority = 9
 
 // NewCommand makes a command for a hub, or for the fleet when hub is zero. Args may be nil.
 func NewCommand(id string, hub wire.EUI64, v Verb, args any) (Command, error) {
@@ -92,6 +99,9 @@ func (t Tree) checkCommand(c *Command) error {
 	c.ID = id
 	if err := checkSchema(&c.Schema); err != nil {
 		return err
+	}
+	if c.Priority < -MaxPriority || c.Priority > MaxPriority {
+		return NewError(CodeBadArgs, fmt.Sprintf("priority %d is none", c.Priority), "payload, member \"priority\"", fmt.Sprintf("send -%d to %d, or leave it out", MaxPriority, MaxPriority))
 	}
 	if a := strings.TrimSpace(string(c.Args)); a == "" || a == "null" {
 		c.Args = nil
