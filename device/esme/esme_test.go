@@ -9,9 +9,10 @@ import (
 	"smets1/device/core"
 	"smets1/device/household"
 	"smets1/device/meter"
+	"smets1/device/point/pointtest"
+	"smets1/device/prepay"
 	"smets1/device/profile"
-	"smets1/dlms/axdr"
-	"smets1/dlms/cosem"
+	"smets1/device/tariff"
 	"smets1/firmware"
 	"smets1/internal/wire"
 )
@@ -32,25 +33,36 @@ func newMeter(t testing.TB, name string) *Meter {
 	}, m, core.Faults{})
 }
 
-// Every attribute that may be read is one well-formed Data, for every make.
-func TestEveryAttributeReads(t *testing.T) {
+// Every attribute of every object and cluster is read for every make, by both paths,
+// as the meter was born and after it was changed in every way; and listed.
+func TestTheTwoPathsAgree(t *testing.T) {
 	for _, name := range profile.Builtin().Names() {
 		m := newMeter(t, name)
-		n := 0
-		for _, o := range m.Device.Model.Objects() {
-			for _, a := range o.Attrs {
-				if a.Get == nil || o.Class == cosem.ClassAssociationLN {
-					continue
-				}
-				b, err := m.Device.Get(start, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: a.ID}, nil)
-				require.NoError(t, err, "%v attribute %d", o.Instance, a.ID)
-				size, err := axdr.Skip(b)
-				require.NoError(t, err, "%v attribute %d", o.Instance, a.ID)
-				require.Len(t, b, size)
-				n++
-			}
-		}
-		require.Greater(t, n, 60)
+		points := Points(m.Make, m.Profile.Has(profile.QuirkDualElement))
+		objects, attributes, compared := pointtest.Agree(t, m, &m.Device, points, start)
+		require.Greater(t, objects, 400)
+		require.Greater(t, attributes, 100)
+		require.Greater(t, compared, 50)
+		require.Greater(t, pointtest.Listed(t, &m.Device, start), 100)
+
+		at := start.AddDate(0, 2, 3)
+		require.NoError(t, m.SetMode(at, prepay.Prepayment))
+		require.NoError(t, m.SetBalance(at, 1_234_567))
+		require.NoError(t, m.SetDebt(at, 0, 44_000))
+		require.NoError(t, m.Configure(at, func(c *prepay.Config) error {
+			*c = prepay.Config{LowCredit: 1, EmergencyLimit: 2, EmergencyThreshold: 3, MaxBalance: 9_000_000, MaxTopUp: 5_000_000, PaymentShare: 6, PaymentCap: 7, Rate: [2]int64{8, 9}}
+			return nil
+		}))
+		require.NoError(t, m.SetCalendar(at, tariff.Economy7("E7")))
+		require.NoError(t, m.SetPrices(at, &tariff.Prices{Standing: 20_000, TOU: []int64{9_000, 18_000}, Thresholds: [][3]int64{{10, 20, 30}}, Block: [4][]int64{{1}, {2}, {3}, {4}}}))
+		require.NoError(t, m.SetLimit(at, meter.Limit{Threshold: 9000, Over: 60, Restore: 60}))
+		code, err := m.VendingKey().Code(prepay.Token{Kind: prepay.Vend, Value: 1500, Counter: 3})
+		require.NoError(t, err)
+		_, why := m.EnterCode(at, code, meter.Keypad)
+		require.Equal(t, prepay.Accepted, why)
+		pointtest.Agree(t, m, &m.Device, points, at)
+		require.NoError(t, m.Disconnect(at))
+		pointtest.Agree(t, m, &m.Device, points, at.Add(36*time.Hour))
 	}
 }
 

@@ -9,18 +9,17 @@ import (
 	"smets1/device/core"
 	"smets1/device/household"
 	"smets1/device/meter"
+	"smets1/device/point/pointtest"
 	"smets1/device/profile"
 	"smets1/device/tariff"
-	"smets1/dlms/axdr"
-	"smets1/dlms/cosem"
 	"smets1/firmware"
 	"smets1/internal/wire"
 )
 
 var start = time.Date(2019, 1, 15, 12, 10, 0, 0, time.UTC)
 
-// Every attribute that may be read is one well-formed Data, for every make.
-func TestEveryAttributeReads(t *testing.T) {
+// Every attribute of every object and cluster is read for every make, by both paths; and listed.
+func TestTheTwoPathsAgree(t *testing.T) {
 	for _, name := range profile.Builtin().Names() {
 		p, _ := profile.Builtin().Get(name)
 		model, err := Model(p)
@@ -28,24 +27,22 @@ func TestEveryAttributeReads(t *testing.T) {
 		m := New(core.Birth{
 			Kind: firmware.GSME, EUI: wire.MustEUI64("00-DB-12-34-56-78-90-A2"), Profile: p, Make: p.GSME, Start: start, Firmware: p.GSME.Newest(),
 		}, meter.Config{Use: household.Gas(1, 2900), Installed: start.AddDate(-2, 0, 0), Prices: &tariff.Prices{TOU: []int64{4200}}, Balance: 1_000_000}, model, core.Faults{})
-		n := 0
-		for _, o := range m.Device.Model.Objects() {
-			for _, a := range o.Attrs {
-				if a.Get == nil || o.Class == cosem.ClassAssociationLN {
-					continue
-				}
-				b, err := m.Device.Get(start, cosem.Attribute{Class: o.Class, Instance: o.Instance, ID: a.ID}, nil)
-				require.NoError(t, err, "%v attribute %d", o.Instance, a.ID)
-				size, err := axdr.Skip(b)
-				require.NoError(t, err, "%v attribute %d", o.Instance, a.ID)
-				require.Len(t, b, size)
-				n++
-			}
-		}
-		require.Greater(t, n, 50)
+		objects, attributes, compared := pointtest.Agree(t, m, &m.Device, Points(m.Make), start)
+		require.Greater(t, objects, 300)
+		require.Greater(t, attributes, 60)
+		require.Greater(t, compared, 40)
+		require.Greater(t, pointtest.Listed(t, &m.Device, start), 80)
 		later := start.Add(24 * time.Hour)
 		spent := Energy(m.Reading(later)) - Energy(m.Reading(start))
 		require.Equal(t, 1_000_000-spent*4200/1000, m.Balance(later))
+		require.NoError(t, m.Disconnect(later))
+		require.NoError(t, m.Reconnect(later))
+		require.Equal(t, meter.Armed, m.Supply(later), "a valve is opened by hand")
+		pointtest.Agree(t, m, &m.Device, Points(m.Make), later)
+		require.False(t, m.BatteryLow(later))
+		old := later.AddDate(14, 6, 0)
+		require.True(t, m.BatteryLow(old))
+		require.Less(t, m.BatteryDays(old), m.BatteryDays(later))
 	}
 }
 

@@ -284,7 +284,10 @@ func (s *State) count(mine, used int64) {
 		return
 	}
 	for len(s.blocks) < n {
-		s.blocks, s.period = append(s.blocks, [tariff.Blocks]int64{}), append(s.period, [tariff.Blocks]int64{})
+		s.blocks = append(s.blocks, [tariff.Blocks]int64{})
+	}
+	for len(s.period) < n {
+		s.period = append(s.period, [tariff.Blocks]int64{})
 	}
 	total := int64(0)
 	for _, v := range s.period[n-1] {

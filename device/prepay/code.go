@@ -78,7 +78,7 @@ const MaxBlocks = 3
 //	other blocks   extra 39  MAC 24
 //
 // The MAC is the head of an HMAC-SHA256 under the meter's key over all that comes
-// before it, so that no block can be exchanged.
+// before it, and how many blocks there are, so that no block can be exchanged or cut off.
 func (k Key) Code(t Token) (string, error) {
 	if t.Kind == 0 || t.Kind > Refund || t.Value > maxValue || t.Counter > maxCounter || len(t.Extra) > MaxBlocks-1 {
 		return "", fmt.Errorf("prepay: kind %d, value %d, counter %d and %d further values make no code: up to %d, %d, %d and %d do",
@@ -86,7 +86,7 @@ func (k Key) Code(t Token) (string, error) {
 	}
 	var b strings.Builder
 	head := uint64(t.Kind)<<35 | uint64(t.Value)<<18 | uint64(t.Counter)
-	said := binary.BigEndian.AppendUint64(nil, head)
+	said := binary.BigEndian.AppendUint64([]byte{byte(len(t.Extra))}, head)
 	k.block(&b, head, said)
 	for _, x := range t.Extra {
 		if x > maxExtra {
@@ -124,7 +124,7 @@ func (k Key) Parse(code string) (Token, error) {
 		return Token{}, ErrIncomplete
 	}
 	var t Token
-	var said []byte
+	said := []byte{byte(len(code)/blockDigits - 1)}
 	for at := 0; at < len(code); at += blockDigits {
 		v, err := number(code[at : at+blockDigits])
 		if err != nil {
@@ -180,8 +180,7 @@ func verhoeff(digits string) byte {
 	c := byte(0)
 	for i := range len(digits) {
 		// The check digit stands at position 0, so the last digit at 1.
-		p := permute(len(digits)-i, digits[i]-'0')
-		c = multiply(c, p)
+		c = multiply(c, permute(i+1, digits[len(digits)-1-i]-'0'))
 	}
 	return invert(c)
 }
