@@ -45,7 +45,8 @@ type Options struct {
 	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
 	// link named HOME.tty. Empty means that those homes have none.
 	PTYDir string
-	// HAN is what lies between hub and meters: HANRadio or HANMemory. Empty means what the manifest says.
+	// HAN is what lies between hub and meters: HANRadio or HANMemory. Empty means what the manifest says, which is HANRadio
+	// if it says nothing.
 	HAN string
 	// HANLoss loses so many frames in a million between hub and meters.
 	HANLoss int

@@ -91,7 +91,7 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 		}
 	}
 	h.now = now
-	if f.opt.HAN == HANRadio {
+	if f.opt.HAN != HANMemory {
 		return h, h.onAir(now, &s)
 	}
 	h.memory = hub.NewMemory(hub.MemoryConfig{

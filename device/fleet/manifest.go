@@ -36,7 +36,7 @@ type Manifest struct {
 	Start    string   `yaml:"start"`    // RFC 3339, where the virtual clock begins
 	Profiles string   `yaml:"profiles"` // folder of profiles, from the manifest's; empty: the built-in ones
 	Total    int      `yaml:"total"`    // homes of the cohorts that have a share; 0 if none has
-	HAN      string   `yaml:"han"`      // radio or memory: between hub and meters; absent: memory
+	HAN      string   `yaml:"han"`      // radio or memory: between hub and meters; absent: radio
 	Homes    []Home   `yaml:"homes"`    // homes listed by name
 	Cohorts  []Cohort `yaml:"cohorts"`
 

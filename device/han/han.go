@@ -55,6 +55,8 @@ type Config struct {
 	Save func(e wire.EUI64, state []byte) error
 	// Tap sees every frame on the air. It must not keep the PSDU.
 	Tap func(radio.Frame)
+	// Timeout is how long the hub waits for a meter. Zero means 20 s.
+	Timeout time.Duration
 	// HubClock is the hub's clock at a true time; nil means that it is right.
 	HubClock func(now time.Time) time.Time
 }
@@ -69,7 +71,8 @@ type Radio struct {
 	mirrors  cluster.MirrorHost
 	display  *display
 	now      time.Time
-	busy     time.Time // until when somebody is waiting for frames
+	tapped   bool
+	waits    []wait // of the hub for its meters
 }
 
 var _ hub.HAN = (*Radio)(nil)
@@ -104,15 +107,26 @@ func (s *station) Sent(now time.Time, pending bool, err error) {
 	}
 }
 
-// Lazily moved: while nobody waits for a frame, what the devices do by themselves is done in steps of this length. It is
-// done with its own times all the same.
-const step = 10 * time.Second
+// wait is that the hub waits for something from a meter.
+type wait struct {
+	device wire.EUI64
+	until  time.Time
+}
+
+// Lazily moved: while nobody waits for a frame and nobody listens, what the devices do by themselves is done in steps of
+// this length, or when somebody looks. It is done with its own times all the same.
+const step = 5 * time.Minute
+
+const defaultTimeout = 20 * time.Second
 
 // New makes the network of a home.
 func New(now time.Time, c Config, to hub.Receiver) (*Radio, error) {
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
+	}
 	r := &Radio{cfg: c, to: to, now: now}
 	r.air = air.New(air.Config{Seed: c.Seed, Loss: c.Loss})
-	r.air.Tap(c.Tap)
+	r.Tap(c.Tap)
 	states, err := r.born()
 	if err != nil {
 		return nil, err
@@ -248,29 +262,66 @@ func (r *Radio) Send(now time.Time, to wire.EUI64, frame []byte) error {
 	if _, joined := n.DeviceShort(to); !joined || !n.HasLinkKey(to) {
 		return fmt.Errorf("han: %v: %w", to, hub.ErrNotJoined)
 	}
-	r.busy = now.Add(waiting)
+	r.waits = append(r.waits, wait{to, now.Add(r.cfg.Timeout)})
 	r.tunnels.Send(now, to, frame)
 	return nil
 }
 
-// waiting is how long the air is moved in its own time after a frame was sent: longer than any hub waits.
-const waiting = time.Minute
+// busy is until when somebody waits for a meter; the zero time if nobody does.
+func (r *Radio) busy() time.Time {
+	var until time.Time
+	kept := r.waits[:0]
+	for _, w := range r.waits {
+		if !w.until.After(r.now) {
+			continue
+		}
+		kept = append(kept, w)
+		if w.until.After(until) {
+			until = w.until
+		}
+	}
+	r.waits = kept
+	return until
+}
+
+// heard ends the wait for a meter.
+func (r *Radio) heard(from wire.EUI64) {
+	for i, w := range r.waits {
+		if w.device == from {
+			r.waits = append(r.waits[:i], r.waits[i+1:]...)
+			return
+		}
+	}
+}
 
 // received takes what came out of a meter's tunnel and gives it to the hub in whole units.
 func (r *Radio) received(now time.Time, from wire.EUI64, data []byte) {
 	for _, s := range r.stations[1:] {
 		if s.eui == from {
-			s.units.add(data, func(unit []byte) { r.to.Received(now, from, unit) })
+			s.units.add(data, func(unit []byte) {
+				r.heard(from)
+				r.to.Received(now, from, unit)
+			})
 		}
 	}
 }
 
-// Advance implements hub.HAN. A clock that is set ahead by more than an hour while nobody waits for a frame leaves the time
-// between out, on the air too (ours): who skips the days in which nothing happens does not want their frames.
+// Advance implements hub.HAN. A clock that is set ahead by more than an hour leaves the time between out, on the air too
+// (ours): who skips the days in which nothing happens does not want their frames. What somebody waits for comes first.
 func (r *Radio) Advance(now time.Time) {
-	if d := now.Sub(r.now); d > leap && !r.now.Before(r.busy) {
-		r.skip(d - step)
+	if now.Sub(r.now) > leap {
+		if until := r.busy(); until.After(r.now) {
+			r.live(until)
+		}
+		if d := now.Sub(r.now); d > leap {
+			r.skip(d - settle)
+		}
 	}
+	r.live(now)
+}
+
+// live does everything until a time.
+func (r *Radio) live(now time.Time) {
 	for {
 		next := r.next()
 		if next.IsZero() || next.After(now) {
@@ -287,8 +338,11 @@ func (r *Radio) Advance(now time.Time) {
 	}
 }
 
-// leap is by how much a clock must be set ahead for the air not to live through it.
-const leap = time.Hour
+// leap is by how much a clock must be set ahead for the air not to live through it; settle is how much of that it does.
+const (
+	leap   = time.Hour
+	settle = 10 * time.Second
+)
 
 func (r *Radio) skip(d time.Duration) {
 	r.now = r.now.Add(d)
@@ -332,7 +386,7 @@ func earlier(a, b time.Time) time.Time {
 // Deadline implements hub.HAN.
 func (r *Radio) Deadline() time.Time {
 	next := r.next()
-	if next.IsZero() || r.now.Before(r.busy) {
+	if next.IsZero() || r.tapped || !r.busy().IsZero() {
 		return next
 	}
 	if lazy := r.now.Add(step); next.Before(lazy) {
@@ -349,6 +403,12 @@ func (r *Radio) PowerCut(now time.Time, e wire.EUI64, until time.Time) {
 			s.node, s.offUntil = nil, until
 		}
 	}
+}
+
+// Tap has f see every frame on the air from now on; nil ends it. f must not keep the PSDU.
+func (r *Radio) Tap(f func(radio.Frame)) {
+	r.tapped = f != nil
+	r.air.Tap(f)
 }
 
 // Stats of the air.
