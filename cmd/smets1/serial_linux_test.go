@@ -17,8 +17,11 @@ import (
 	"smets1/dlms/optical/signon"
 	"smets1/gateway/session"
 	"smets1/internal/clock"
+	"smets1/internal/wire"
 	"smets1/transport/fault"
+	"smets1/transport/radio/air"
 	"smets1/transport/serial"
+	"smets1/zigbee/node/ncp"
 	"smets1/zigbee/spinel"
 )
 
@@ -143,12 +146,25 @@ func TestSerialProbe(t *testing.T) {
 		require.Equal(t, finding{"spinel", "115200 8N1", map[string]string{"protocol": "4.3", "version": "RCP/1.0", "EUI-64": "01-02-03-04-05-06-07-08"}}, f)
 	})
 	probed("ash", answering(t, func(baud int, b []byte) []byte {
-		if baud == 115200 && string(b) == string(ashReset) {
+		if baud == 115200 && string(b) == "\x1A\xC0\x38\xBC\x7E" {
 			return []byte{0xC1, 0x02, 0x0B, 0x0A, 0x52, 0x7E}
 		}
 		return nil
 	}), func(t *testing.T, f finding) {
-		require.Equal(t, finding{"ezsp-ash", "115200 8N1", map[string]string{"ASH version": "2", "reset": "software"}}, f)
+		require.Equal(t, finding{"ezsp-ash", "115200 8N1", map[string]string{"reset": "software", "EZSP": "no answer: it is a co-processor with other firmware"}}, f)
+	})
+	stick := ncp.NewServer(ncp.ServerConfig{EUI: wire.MustEUI64("00-0D-6F-00-12-34-56-78")})
+	stick.Attach(time.Now(), air.New(air.Config{}).Open(stick))
+	probed("ezsp", answering(t, func(baud int, b []byte) []byte {
+		if baud != 115200 {
+			return nil
+		}
+		stick.Input(time.Now(), b)
+		return stick.Output()
+	}), func(t *testing.T, f finding) {
+		require.Equal(t, finding{"ezsp-ash", "115200 8N1", map[string]string{
+			"reset": "software", "EUI-64": "00-0D-6F-00-12-34-56-78", "firmware": "EmberZNet 7.4.0 build 0", "EZSP version": "13",
+		}}, f)
 	})
 	probed("console", answering(t, func(baud int, b []byte) []byte {
 		if baud == 115200 && string(b) == "\r\n" {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +20,9 @@ import (
 	"smets1/dlms/optical"
 	"smets1/dlms/optical/signon"
 	"smets1/gateway/session"
+	"smets1/internal/wire"
 	"smets1/transport/serial"
+	"smets1/zigbee/node/ncp"
 	"smets1/zigbee/spinel"
 )
 
@@ -275,25 +276,57 @@ func (p *prober) spinel() (*finding, error) {
 	return &finding{What: "spinel", Details: details}, nil
 }
 
-// ashReset is what the ASH protocol (Silicon Labs UG101, published) begins with: cancel, then a RST frame.
-var ashReset = []byte{0x1A, 0xC0, 0x38, 0xBC, 0x7E}
-
+// ash resets a co-processor and asks who it is.
 func (p *prober) ash() (*finding, error) {
-	if _, err := p.port.Write(ashReset); err != nil {
+	over := false
+	var why error
+	h := ncp.NewHost(ncp.HostConfig{Notify: func(_ time.Time, e ncp.HostEvent) {
+		over, why = over || e.Kind == ncp.Identified || e.Kind == ncp.Failed, e.Err
+	}})
+	end := time.Now().Add(2500 * time.Millisecond)
+	if err := h.Start(time.Now()); err != nil {
 		return nil, err
 	}
-	got := p.listen(2500 * time.Millisecond)
-	// RSTACK: C1, version 2, reason, CRC, flag.
-	i := bytes.Index(got, []byte{0xC1, 0x02})
-	if i < 0 || len(got) < i+3 || bytes.IndexByte(got[i:], 0x7E) < 0 {
+	defer p.port.SetReadDeadline(time.Time{}) //nolint:errcheck // an unplugged port tells so at the next call
+	buf := make([]byte, 256)
+	for !over && p.ctx.Err() == nil && time.Now().Before(end) {
+		if out := h.Output(); len(out) > 0 {
+			if _, err := p.port.Write(out); err != nil {
+				return nil, err
+			}
+		}
+		if err := p.port.SetReadDeadline(end); err != nil {
+			return nil, err
+		}
+		n, err := p.port.Read(buf)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, err
+		}
+		h.Input(time.Now(), buf[:n])
+		h.Advance(time.Now())
+	}
+	if out := h.Output(); len(out) > 0 {
+		_, _ = p.port.Write(out) // the last acknowledgement
+	}
+	s := h.Stick()
+	if !h.WasReset() {
 		return nil, nil
 	}
-	reasons := map[byte]string{0: "unknown", 1: "external", 2: "power on", 3: "watchdog", 6: "assert", 9: "boot loader", 0x0B: "software"}
-	reason, ok := reasons[got[i+2]]
-	if !ok {
-		reason = fmt.Sprintf("%02X", got[i+2])
+	details := map[string]string{"reset": s.Reset.String()}
+	switch {
+	case s.EUI != wire.EUI64{}:
+		details["EUI-64"] = s.EUI.String()
+		details["firmware"] = fmt.Sprintf("EmberZNet %d.%d.%d build %d", s.Release.Major, s.Release.Minor, s.Release.Patch, s.Release.Build)
+		fallthrough
+	case s.Protocol != 0:
+		details["EZSP version"] = fmt.Sprint(s.Protocol)
+		if why != nil {
+			details["EZSP"] = why.Error()
+		}
+	default:
+		details["EZSP"] = "no answer: it is a co-processor with other firmware"
 	}
-	return &finding{What: "ezsp-ash", Details: map[string]string{"ASH version": "2", "reset": reason}}, nil
+	return &finding{What: "ezsp-ash", Details: details}, nil
 }
 
 func (p *prober) console() (*finding, error) {

@@ -407,13 +407,18 @@ func (n *Node) message(h nwk.Header, a *aps.Header, payload []byte, key *linkKey
 	e, _ := n.euiOf(h.Src)
 	m := Message{
 		From: e, Short: h.Src, Broadcast: nwk.IsBroadcast(h.Dst), Profile: a.Profile, Cluster: a.Cluster,
-		SrcEndpoint: a.SrcEndpoint, DstEndpoint: a.DstEndpoint, Secured: key != nil,
+		SrcEndpoint: a.SrcEndpoint, DstEndpoint: a.DstEndpoint, Secured: key != nil, Counter: a.Counter,
+	}
+	if n.cfg.Deliver != nil && n.forHost(&m) {
+		n.cfg.Deliver(n.now, m, payload)
 	}
 	if a.Profile == 0 && a.DstEndpoint == aps.EndpointZDO {
 		n.receiveZDP(&m, payload)
 		return
 	}
-	n.receiveZCL(&m, payload)
+	if n.cfg.Deliver == nil {
+		n.receiveZCL(&m, payload)
+	}
 }
 
 // Message is where a message came from and how.
@@ -425,4 +430,5 @@ type Message struct {
 	SrcEndpoint      uint8
 	DstEndpoint      uint8
 	Secured          bool // under an established or application link key
+	Counter          uint8
 }

@@ -333,9 +333,12 @@ func (n *Node) keepAlive() {
 
 // form makes a network of one.
 func (n *Node) form() error {
-	key, err := security.GenerateKey(n.cfg.Entropy)
-	if err != nil {
-		return err
+	key := n.cfg.NetworkKey
+	if key.IsZero() {
+		var err error
+		if key, err = security.GenerateKey(n.cfg.Entropy); err != nil {
+			return err
+		}
 	}
 	n.channel = lowest(n.cfg.Channels)
 	n.pan, n.epid, n.short, n.parent = n.cfg.PAN, n.cfg.ExtendedPAN, nwk.Coordinator, mac.NoShort

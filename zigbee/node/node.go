@@ -111,6 +111,11 @@ type Config struct {
 	// Save makes the state durable; the slice is not kept by the node. Nil means that it is lost with the node. When it
 	// fails the node sends nothing more until it works again.
 	Save func(state []byte) error
+	// NetworkKey is what a new coordinator forms its network with. Zero means a random one.
+	NetworkKey security.Key
+	// Deliver, if not nil, takes every message for applications, and the responses and announcements of the device profile:
+	// the applications run on a host, and the node is its co-processor. See SendRaw.
+	Deliver func(now time.Time, m Message, payload []byte)
 	// Notify is told what happens to the node and its network. Nil tells nobody.
 	Notify func(now time.Time, e Event)
 }
@@ -272,6 +277,7 @@ type Node struct {
 
 	// Trust centre.
 	admitted []*admission
+	anyone   security.Key // of joiners that are not on the list
 
 	// Device profile and clusters.
 	tsn      uint8
@@ -322,7 +328,7 @@ func New(c Config) (*Node, error) {
 	if c.LinkKey.IsZero() && c.Policy == Open {
 		c.LinkKey = security.WellKnownLinkKey()
 	}
-	n := &Node{cfg: c, short: mac.NoShort, pan: mac.BroadcastPAN, parent: mac.NoShort}
+	n := &Node{cfg: c, anyone: anyoneKey(c.Policy), short: mac.NoShort, pan: mac.BroadcastPAN, parent: mac.NoShort}
 	n.macSeq, n.nwkSeq = uint8(c.Rand.Uint32()), uint8(c.Rand.Uint32())
 	n.apsCounter, n.tsn = uint8(c.Rand.Uint32()), uint8(c.Rand.Uint32())
 	for _, e := range c.Endpoints {

@@ -91,7 +91,7 @@ func (n *Node) admission(device wire.EUI64) *admission {
 }
 
 func (n *Node) admits(device wire.EUI64) bool {
-	return n.cfg.Policy == Open || n.admission(device) != nil
+	return !n.anyone.IsZero() || n.admission(device) != nil
 }
 
 // Devices lists the trust centre's list.
@@ -161,7 +161,7 @@ func (n *Node) decide(device wire.EUI64, short, parent uint16, status aps.Device
 	if a == nil {
 		a = &admission{device: device}
 		n.admitted = append(n.admitted, a)
-		n.setKey(device, preconfigured, security.WellKnownLinkKey())
+		n.setKey(device, preconfigured, n.anyone)
 	}
 	a.parent = parent
 	n.dirty = true
