@@ -1,6 +1,7 @@
 package firmware
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -46,4 +47,19 @@ func SimulatedPayload(h Header, size int) []byte {
 func SimulatedRelease(h Header, size int) ([]byte, error) {
 	h.Signer = SimulatorSigner
 	return Sign(h, SimulatedPayload(h, size), SimulatorKey())
+}
+
+// dud is how the payload of an image begins that verifies and does not work.
+const dud = "DOES NOT START"
+
+// Dud reports whether a simulated device that starts from a payload never
+// confirms that it works, so that its boot loader goes back to the image before.
+func Dud(payload []byte) bool { return bytes.HasPrefix(payload, []byte(dud)) }
+
+// SimulatedDud is SimulatedRelease of an image that verifies and does not work.
+func SimulatedDud(h Header, size int) ([]byte, error) {
+	h.Signer = SimulatorSigner
+	b := SimulatedPayload(h, max(size, len(dud)))
+	copy(b, dud)
+	return Sign(h, b, SimulatorKey())
 }

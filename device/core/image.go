@@ -15,9 +15,18 @@ import (
 // MaxImage is the largest image that a device has room for, in octets.
 const MaxImage = 2 << 20
 
+// Trial is how long an image that was activated has to confirm that it works. If
+// power goes before that, or it does not, the boot loader goes back to the other bank.
+const Trial = 10 * time.Second
+
 // Image is the second firmware bank of a device and the version that runs from
 // the first. Blocks that were acknowledged survive a loss of power: each is its own
 // record of the NV. Equal blocks of different devices share their memory.
+//
+// An activation swaps the banks: the new image runs on trial until it confirms
+// itself, and the old one lies in the other bank until then. After a trial that
+// failed the old one runs, the new one is still there, verified, and may be
+// activated again.
 type Image struct {
 	unit  *Unit
 	birth *Birth
@@ -29,7 +38,10 @@ type Image struct {
 	size       uint32
 	blocks     []unique.Handle[string] // the zero Handle is a block that is missing
 	missing    int
-	until      time.Time // end of the verification
+	until      time.Time // end of the verification, or of the trial
+	trial      bool      // the new image runs and has not confirmed itself
+	before     string    // version in the other bank during the trial
+	dud        bool      // the image never confirms itself
 	version    string    // of the verified image
 	signature  []byte
 	reason     string // of the last refusal
@@ -91,7 +103,7 @@ func (m *Image) has(block int) bool { return m.blocks[block] != unique.Handle[st
 
 // ToActivate is the image that is ready for activation.
 func (m *Image) ToActivate() []server.ImageInfo {
-	if m.status != server.ImageVerified {
+	if m.status != server.ImageVerified && (m.status != server.ImageActivationFailed || m.blocks == nil) {
 		return nil
 	}
 	return []server.ImageInfo{{Size: m.size, Identification: m.identifier, Signature: m.signature}}
@@ -172,8 +184,12 @@ func (m *Image) Verify(now time.Time) error {
 	return nil
 }
 
-// settle ends a verification whose time is over.
+// settle ends a verification or a trial whose time is over.
 func (m *Image) settle(now time.Time) {
+	if m.trial && !now.Before(m.until) {
+		m.endTrial(m.until)
+		return
+	}
 	if m.status != server.ImageVerifying || now.Before(m.until) {
 		return
 	}
@@ -191,7 +207,7 @@ func (m *Image) settle(now time.Time) {
 		m.unit.Event(m.until, EventFirmwareRefused)
 		return
 	}
-	m.status, m.reason, m.version = server.ImageVerified, "", img.Version
+	m.status, m.reason, m.version, m.dud = server.ImageVerified, "", img.Version, firmware.Dud(img.Payload)
 	m.signature = append([]byte(nil), img.Signature[:]...)
 	m.unit.Event(m.until, EventFirmwareVerified)
 }
@@ -204,30 +220,56 @@ func (m *Image) Activate(now time.Time) error {
 	if m.status == server.ImageVerifying {
 		return cosem.ActionTemporaryFailure
 	}
-	if m.status != server.ImageVerified {
+	if len(m.ToActivate()) == 0 {
 		return cosem.ActionReadWriteDenied
 	}
-	m.status = server.ImageActivating
+	m.status, m.reason = server.ImageActivating, ""
 	m.unit.touch()
 	m.unit.restart(now.Add(m.birth.Make.Image.Reboot))
 	return nil
 }
 
 // powerUp is what the boot loader does.
-func (m *Image) powerUp() (activated bool) {
-	switch m.status {
-	case server.ImageVerifying:
+func (m *Image) powerUp(now time.Time) {
+	switch {
+	case m.status == server.ImageVerifying:
 		// The verification did not get to its end; the blocks are still there.
 		m.status = server.ImageInitiated
-	case server.ImageActivating:
-		m.status, m.running = server.ImageActivated, m.version
-		for i := range m.blocks {
-			m.pending = append(m.pending, pendingBlock{number: i, forget: true, of: m.generation})
+	case m.trial:
+		if m.settle(now); m.trial {
+			m.fallBack("not-confirmed: power failed before the new image confirmed itself")
 		}
-		m.blocks = nil
-		return true
+	case m.status == server.ImageActivating:
+		m.trial, m.before, m.running, m.until = true, m.Running(), m.version, now.Add(Trial)
 	}
-	return false
+}
+
+// powerLost is what happens to an image on trial: the other bank starts next.
+func (m *Image) powerLost() {
+	if m.trial {
+		m.fallBack("not-confirmed: power failed before the new image confirmed itself")
+	}
+}
+
+func (m *Image) fallBack(reason string) {
+	m.trial, m.running, m.before = false, m.before, ""
+	m.status, m.reason = server.ImageActivationFailed, reason
+	m.unit.touch()
+}
+
+// endTrial is the new image confirming itself, or the watchdog where it does not.
+func (m *Image) endTrial(at time.Time) {
+	if m.dud {
+		m.fallBack("not-confirmed: the new image did not confirm itself")
+		m.unit.restart(at.Add(m.birth.Make.Image.Reboot))
+		return
+	}
+	m.trial, m.before, m.status = false, "", server.ImageActivated
+	for i := range m.blocks {
+		m.pending = append(m.pending, pendingBlock{number: i, forget: true, of: m.generation})
+	}
+	m.blocks = nil
+	m.unit.Event(at, EventFirmwareActivated)
 }
 
 func (m *Image) append(b []byte) []byte {
@@ -242,7 +284,12 @@ func (m *Image) append(b []byte) []byte {
 	b = appendText(b, m.version)
 	b = appendText(b, string(m.signature))
 	b = appendText(b, m.reason)
-	return append(b, flag(m.blocks != nil))
+	b = append(b, flag(m.blocks != nil)|flag(m.trial)<<1|flag(m.dud)<<2)
+	if m.trial {
+		b = appendText(b, m.before)
+		b = binary.BigEndian.AppendUint64(b, uint64(m.until.UnixNano()))
+	}
+	return b
 }
 
 func (m *Image) restore(r *wire.Reader) {
@@ -254,7 +301,13 @@ func (m *Image) restore(r *wire.Reader) {
 	m.version = text(r)
 	m.signature = []byte(text(r))
 	m.reason = text(r)
-	hasBlocks := r.U8() != 0
+	flags := r.U8()
+	hasBlocks := flags&1 != 0
+	m.trial, m.dud = flags&2 != 0, flags&4 != 0
+	if m.trial {
+		m.before = text(r)
+		m.until = time.Unix(0, int64(r.U64())).UTC()
+	}
 	if m.size > MaxImage || m.status > server.ImageActivationFailed {
 		r.Failf("image of %d octets in state %d", m.size, m.status)
 	}

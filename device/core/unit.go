@@ -247,6 +247,9 @@ func (u *Unit) On(now time.Time) bool {
 		}
 		u.powerUp(u.offUntil)
 	}
+	if u.image.settle(now); !u.offUntil.IsZero() {
+		return u.On(now) // a new image did not work, and the device restarts
+	}
 	if u.more != nil {
 		u.more.Settle(now)
 	}
@@ -262,6 +265,7 @@ func (u *Unit) PowerCut(until time.Time) {
 	u.restart(until)
 	u.Device.DropAll()
 	u.keys.PowerCut()
+	u.image.powerLost()
 }
 
 // restart takes the device down until a time; the reply being made still leaves.
@@ -276,9 +280,7 @@ func (u *Unit) powerUp(now time.Time) {
 	u.Device.DropAll()
 	u.keys.PowerCut()
 	u.logKeys(now)
-	if u.image.powerUp() {
-		u.Event(now, EventFirmwareActivated)
-	}
+	u.image.powerUp(now)
 	u.Event(now, EventPowerUp)
 	if u.more != nil {
 		u.more.PowerUp(now)

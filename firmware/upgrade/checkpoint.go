@@ -41,8 +41,9 @@ type Evidence struct {
 	FromVersion string          `json:"from_version"`
 	ToVersion   string          `json:"to_version"`
 	Started     time.Time       `json:"started"`
-	Activated   time.Time       `json:"activated,omitzero"` // when Activate was sent
-	Finished    time.Time       `json:"finished,omitzero"`  // when the version had been read back
+	Activated   time.Time       `json:"activated,omitzero"`  // when Activate was sent last
+	Fallbacks   int             `json:"fallbacks,omitempty"` // how often the device went back to the image before
+	Finished    time.Time       `json:"finished,omitzero"`   // when the version had been read back
 	BlockSize   int             `json:"block_size,omitempty"`
 	Blocks      int             `json:"blocks,omitempty"`  // that the image has
 	Sent        int             `json:"sent,omitempty"`    // block messages, repeats included

@@ -125,6 +125,14 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	if version == r.header.Version {
+		// It may be on trial: then it is not there yet.
+		status, err := r.status(ctx)
+		if err != nil {
+			return err
+		}
+		if status == ActivationInitiated {
+			return r.await(ctx)
+		}
 		r.state.Evidence.Already = r.state.Step == StepStart
 		return r.finish(ctx, version)
 	}
@@ -176,11 +184,11 @@ func (r *run) prepare(ctx context.Context) error {
 	ours := r.state.Step != StepStart
 	resumed := false
 	switch status {
-	case ActivationOK, ActivationFailed:
+	case ActivationOK:
 		if r.state.Step == StepActivate {
 			return nil // it happened since the version was read
 		}
-	case VerifyOK, ActivationInitiated:
+	case VerifyOK, ActivationInitiated, ActivationFailed:
 		if held, err := r.holdsOurs(ctx); err != nil || held {
 			return err
 		}
@@ -410,29 +418,50 @@ func (r *run) activate(ctx context.Context) error {
 		return err
 	}
 	switch status {
-	case ActivationFailed:
-		return &RefusedError{StepActivate, r.reason(ctx)}
-	case VerifyOK:
-		r.state.Evidence.Activated = r.Clock.Now()
-		if err := r.save(ctx, StepActivate); err != nil {
+	case ActivationFailed, VerifyOK:
+		if err := r.start(ctx, status); err != nil {
 			return err
-		}
-		if err := r.target.Activate(ctx); err != nil {
-			if refused := r.refused(ctx, err); refused != nil {
-				return refused
-			}
-			if ctx.Err() != nil {
-				return err
-			}
-			// Else the answer may be lost, or the device restarted before it
-			// gave one; the version knows.
 		}
 	default: // it is under way, or was: the version knows
 	}
 	return r.await(ctx)
 }
 
-// await waits for the restart and for the version.
+// maxFallbacks is after how many returns to the old image the device's word is
+// taken: one whose power failed deserves another activation, one that goes back
+// by itself does not deserve a third.
+const maxFallbacks = 2
+
+// start sends an activation; status is what the device says before it.
+func (r *run) start(ctx context.Context, status Status) error {
+	e := &r.state.Evidence
+	if status == ActivationFailed {
+		if e.Fallbacks++; e.Fallbacks >= maxFallbacks {
+			return &RefusedError{StepActivate, r.reason(ctx)}
+		}
+	}
+	e.Activated = r.Clock.Now()
+	if err := r.save(ctx, StepActivate); err != nil {
+		return err
+	}
+	return r.sendActivate(ctx)
+}
+
+func (r *run) sendActivate(ctx context.Context) error {
+	err := r.target.Activate(ctx)
+	if refused := r.refused(ctx, err); refused != nil {
+		return refused
+	}
+	if err != nil && ctx.Err() != nil {
+		return err
+	}
+	// Else the answer may be lost, or the device restarted before it gave one;
+	// the version knows.
+	return nil
+}
+
+// await waits for the restart, for the version, and for the device to say that
+// the version stays.
 func (r *run) await(ctx context.Context) error {
 	deadline := r.Clock.Now().Add(r.Busy)
 	for repeated := false; ; {
@@ -449,22 +478,31 @@ func (r *run) await(ctx context.Context) error {
 		if err := r.ask(ctx, func() (err error) { version, err = r.target.Version(ctx); return err }); err != nil {
 			return err
 		}
-		if version == r.header.Version {
+		if version == r.header.Version && status != ActivationInitiated && status != ActivationFailed {
 			return r.finish(ctx, version)
 		}
 		switch status {
 		case ActivationFailed:
-			return &RefusedError{StepActivate, r.reason(ctx)}
+			held, err := r.holdsOurs(ctx)
+			if err != nil {
+				return err
+			}
+			if !held {
+				return &RefusedError{StepActivate, r.reason(ctx)}
+			}
+			if err := r.start(ctx, status); err != nil {
+				return err
+			}
+			deadline = r.Clock.Now().Add(r.Busy)
+			continue
 		case VerifyOK:
 			// The request was lost on the way there.
 			if repeated {
 				return &RefusedError{StepActivate, "it does not begin the activation"}
 			}
 			repeated = true
-			if err := r.target.Activate(ctx); err != nil {
-				if refused := r.refused(ctx, err); refused != nil {
-					return refused
-				}
+			if err := r.sendActivate(ctx); err != nil {
+				return err
 			}
 			continue
 		case ActivationInitiated:

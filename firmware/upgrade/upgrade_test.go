@@ -27,7 +27,7 @@ const (
 	loseReply
 	killBefore
 	killAfter
-	powerCut // the device forgets the transfer before the message arrives
+	powerCut // the device forgets the transfer before the message arrives; a new image on trial goes
 	faults
 )
 
@@ -53,6 +53,14 @@ type fakeMeter struct {
 	fault    fault
 	dead     bool
 	rot      bool // flip a bit of each block 2 the first time
+	trial    int  // questions until the new image confirms itself
+	dud      bool // it never does
+}
+
+// fallBack is the boot loader starting the bank before.
+func (m *fakeMeter) fallBack() {
+	m.version, m.device.Version = "1.0", "1.0"
+	m.status, m.trial, m.reason = ActivationFailed, 0, "not-confirmed"
 }
 
 func newMeter() *fakeMeter {
@@ -81,7 +89,9 @@ func (m *fakeMeter) message(f func() error) error {
 		_ = f()
 		return errLost
 	case powerCut:
-		if m.status != ActivationInitiated {
+		if m.trial > 0 {
+			m.fallBack()
+		} else if m.status != ActivationInitiated {
 			m.status, m.image, m.have, m.busy = NotInitiated, nil, nil, 0
 		}
 		return f()
@@ -99,6 +109,18 @@ func (m *fakeMeter) tick() {
 			m.status = m.pending
 			if m.status == ActivationOK {
 				m.version = m.device.Version
+				m.trial = m.slow
+				if m.trial > 0 {
+					m.status = ActivationInitiated
+				}
+			}
+		}
+		return
+	}
+	if m.trial > 0 {
+		if m.trial--; m.trial == 0 {
+			if m.status = ActivationOK; m.dud {
+				m.fallBack()
 			}
 		}
 	}
@@ -197,7 +219,7 @@ func (m *fakeMeter) Staged(context.Context) (s []Staged, err error) {
 
 func (m *fakeMeter) Activate(context.Context) error {
 	return m.message(func() error {
-		if m.status != VerifyOK {
+		if m.status != VerifyOK && m.status != ActivationFailed {
 			return &RefusedError{Reason: "the image is not verified"}
 		}
 		m.activations++
@@ -257,7 +279,7 @@ func TestUpgrade(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Evidence{
 		Image: firmware.DigestOf(image), Signer: firmware.SimulatorSigner, FromVersion: "1.0", ToVersion: "1.1",
-		Started: start, Activated: start.Add(4 * time.Second), Finished: start.Add(6 * time.Second),
+		Started: start, Activated: start.Add(4 * time.Second), Finished: start.Add(10 * time.Second),
 		BlockSize: 16, Blocks: blocks, Sent: blocks,
 	}, e)
 	require.Equal(t, []Step{StepInitiate, StepVerify, StepActivate, StepDone}, steps)
@@ -267,7 +289,7 @@ func TestUpgrade(t *testing.T) {
 	e, err = Run(t.Context(), config(nil), m, image)
 	require.NoError(t, err)
 	require.True(t, e.Already)
-	require.Equal(t, 1, m.messages-before, "one question is enough")
+	require.Equal(t, 2, m.messages-before, "two questions are enough: which version, and whether on trial")
 }
 
 func TestRefusals(t *testing.T) {
@@ -375,7 +397,12 @@ func TestEveryMessageDisturbed(t *testing.T) {
 					}
 					require.NoError(t, err, name)
 					require.Equal(t, "1.1", m.version, name)
-					require.Equal(t, 1, m.activations, name)
+					require.Zero(t, m.trial, name)
+					want := 1
+					if e, err := cp.Load(t.Context()); err == nil {
+						want += e.Evidence.Fallbacks
+					}
+					require.Equal(t, want, m.activations, name)
 				}
 			}
 		}
@@ -390,4 +417,20 @@ func TestCancelledContextEnds(t *testing.T) {
 	c.Progress = func(Progress) { cancel() }
 	_, err := Run(ctx, c, m, testImage(t))
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A device whose new image does not confirm itself runs the old one, and is not
+// made to try it a third time.
+func TestImageThatDoesNotWork(t *testing.T) {
+	m := newMeter()
+	m.slow, m.dud = 2, true
+	e, err := Run(t.Context(), config(nil), m, testImage(t))
+	var refused *RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, StepActivate, refused.Step)
+	require.Equal(t, "not-confirmed", refused.Reason)
+	require.Equal(t, "1.0", m.version)
+	require.Equal(t, 2, m.activations)
+	require.Equal(t, 2, e.Fallbacks)
+	require.Zero(t, e.Finished)
 }

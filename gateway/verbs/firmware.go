@@ -60,7 +60,7 @@ func (v *Verbs) firmwareUpgrade(ctx context.Context, t *job.Task, s *session.Ses
 		Activated: e.Activated, ElapsedSeconds: seconds(v.c.Clock.Now().Sub(start)),
 	}
 	if !e.Activated.IsZero() {
-		result.Activations = 1
+		result.Activations = 1 + e.Fallbacks
 	}
 	if err != nil {
 		v.event(t, topic.ClassFirmware, d, "failed", err.Error())
