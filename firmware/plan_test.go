@@ -104,7 +104,7 @@ func TestReleaseManifest(t *testing.T) {
 		r.Image = FileOf("e.img", image)
 	})
 	require.NoError(t, r.Sign(SimulatorSigner, SimulatorKey()))
-	b, err := r.MarshalText()
+	b, err := r.Encode()
 	require.NoError(t, err)
 	got, err := ParseRelease(b)
 	require.NoError(t, err)
@@ -128,14 +128,14 @@ func TestReleaseManifest(t *testing.T) {
 	} {
 		x := got
 		bad(&x)
-		_, err := x.MarshalText()
+		_, err := x.Encode()
 		require.Error(t, err)
 	}
 }
 
 func FuzzParseRelease(f *testing.F) {
 	r := planned("esme", "2.0", nil)
-	b, err := r.MarshalText()
+	b, err := r.Encode()
 	require.NoError(f, err)
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -143,7 +143,7 @@ func FuzzParseRelease(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := r.MarshalText()
+		again, err := r.Encode()
 		require.NoError(t, err)
 		got, err := ParseRelease(again)
 		require.NoError(t, err)

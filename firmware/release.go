@@ -138,13 +138,12 @@ func ParseRelease(b []byte) (Release, error) {
 	return r, nil
 }
 
-// MarshalText gives the file: JSON with indentation.
-func (r *Release) MarshalText() ([]byte, error) {
+// Encode gives the file: JSON with indentation.
+func (r *Release) Encode() ([]byte, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	type plain Release // without this method
-	b, err := json.MarshalIndent((*plain)(r), "", "  ")
+	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("firmware: release manifest: %w", err)
 	}
@@ -153,9 +152,8 @@ func (r *Release) MarshalText() ([]byte, error) {
 
 // signed is what the signature is over.
 func (r Release) signed() ([sha256.Size]byte, error) {
-	type plain Release
 	r.Signature = ""
-	b, err := json.Marshal(plain(r))
+	b, err := json.Marshal(r)
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("firmware: release manifest: %w", err)
 	}

@@ -48,7 +48,7 @@ that bring a home to a goal, campaign has the gateway do so for many homes.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newFirmwareInspectCommand(), newFirmwareVerifyCommand(), newFirmwarePackCommand(), newFirmwareSignCommand(),
-		newFirmwareDiffCommand(), newFirmwarePlanCommand())
+		newFirmwareDiffCommand(), newFirmwarePlanCommand(), newFirmwareCampaignCommand())
 	return c
 }
 

@@ -161,7 +161,7 @@ func (f releaseFile) sign(s signing) ([]byte, error) {
 	if err := r.Sign(s.signer, s.key); err != nil {
 		return nil, err
 	}
-	return r.MarshalText()
+	return r.Encode()
 }
 
 func (f releaseFile) payload() []byte { return nil }

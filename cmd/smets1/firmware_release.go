@@ -52,7 +52,7 @@ func (o *releaseOptions) write(w io.Writer, h firmware.Header, key *ecdsa.Privat
 			return usageError{err}
 		}
 	}
-	b, err := r.MarshalText()
+	b, err := r.Encode()
 	if err != nil {
 		return usageError{err}
 	}

@@ -30,6 +30,7 @@ const (
 	FleetSnapshot Verb = "snapshot"
 	FleetRebirth  Verb = "rebirth"
 	FleetClock    Verb = "clock"
+	FleetCampaign Verb = "campaign"
 )
 
 // VerbInfo describes a verb.
@@ -67,6 +68,7 @@ var verbs = []VerbInfo{
 	{Verb: FleetSnapshot, Fleet: true, Query: true, Sentence: "Tell the state of the hubs and the devices behind them, in pages.", Args: PageArgs{}, Result: SnapshotResult{}},
 	{Verb: FleetRebirth, Fleet: true, Query: true, Sentence: "Send birth, info and retained states again.", Args: RebirthArgs{}, Result: RebirthResult{}},
 	{Verb: FleetClock, Fleet: true, Sentence: "Tell the time of the fleet; advance it where it is virtual.", Args: FleetClockArgs{}, Result: FleetClockResult{}},
+	{Verb: FleetCampaign, Fleet: true, Sentence: "Plan, begin, watch and stop firmware campaigns.", Args: CampaignArgs{}, Result: CampaignResult{}},
 }
 
 // Verbs returns the table of verbs, in the order of the contract.

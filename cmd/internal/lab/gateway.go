@@ -14,6 +14,7 @@ import (
 	"smets1/dlms/security"
 	"smets1/firmware"
 	"smets1/gateway/bridge"
+	"smets1/gateway/campaign"
 	"smets1/gateway/job"
 	"smets1/gateway/keystore"
 	"smets1/gateway/rekey"
@@ -64,12 +65,13 @@ type GatewayConfig struct {
 type Gateway struct {
 	Keys *keystore.Store
 
-	pool   *session.Pool
-	queue  *job.Queue
-	bridge *bridge.Bridge
-	online atomic.Pointer[bridge.Bridge] // where events go, once it is there
-	hubs   *registry
-	lines  lines
+	pool      *session.Pool
+	queue     *job.Queue
+	campaigns *campaign.Manager
+	bridge    *bridge.Bridge
+	online    atomic.Pointer[bridge.Bridge] // where events go, once it is there
+	hubs      *registry
+	lines     lines
 }
 
 // Stats counts what goes on in a gateway.
@@ -139,14 +141,22 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	}
 	handlers := v.Handlers()
 	handlers[topic.FleetClock] = job.HandlerFunc(c.fleetClock)
+	handlers[topic.FleetCampaign] = job.HandlerFunc(g.campaign)
 	qc := job.Config{Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, MaxQueued: c.MaxQueued, MaxPerHub: c.MaxPerHub, ResultTTL: c.ResultTTL, Log: c.Log}
 	if g.queue, err = job.Open(ctx, qc); err != nil {
 		return nil, errors.Join(err, g.pool.Close())
 	}
+	campaigns, err := bucket("campaigns")
+	if err == nil {
+		g.campaigns, err = campaign.Open(ctx, campaign.Config{Bucket: campaigns, Doer: campaign.ByQueue(g.queue), Clock: c.Clock, Log: c.Log})
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.queue.Close(ctx), g.pool.Close())
+	}
 	if g.bridge, err = bridge.Start(ctx, bridge.Config{
 		Broker: c.Broker, TLS: c.BrokerTLS, Credentials: c.Credentials, Observe: c.Observe, Fleet: c.Fleet, Node: c.Node, Queue: g.queue, QueueConfig: qc, Store: c.Store, Clock: c.Clock, Hubs: g.hubs, Version: c.Version, Log: c.Log,
 	}); err != nil {
-		return nil, errors.Join(err, g.queue.Close(ctx), g.pool.Close())
+		return nil, errors.Join(err, g.campaigns.Close(), g.queue.Close(ctx), g.pool.Close())
 	}
 	g.online.Store(g.bridge)
 	g.hubs.tell(g.bridge.HubChanged)
@@ -169,6 +179,11 @@ func (g *Gateway) event(e topic.Event) {
 
 // gatewayTitle is the gateway's own DLMS system title.
 var gatewayTitle = security.SystemTitle{'S', 'M', '1', 0, 0, 0, 0, 1}
+
+// campaign answers the verb campaign, for which the queue must be there first.
+func (g *Gateway) campaign(ctx context.Context, t *job.Task) (any, error) {
+	return g.campaigns.Handler(g.hubs.all).Handle(ctx, t)
+}
 
 // fleetClock tells the time of the fleet, and advances it where it is virtual.
 func (c GatewayConfig) fleetClock(ctx context.Context, t *job.Task) (any, error) {
@@ -199,6 +214,7 @@ func (g *Gateway) Close(ctx context.Context) error {
 		name  string
 		close func() error
 	}{
+		{"campaigns", g.campaigns.Close},
 		{"queue", func() error { return g.queue.Close(ctx) }},
 		{"bridge", func() error { return g.bridge.Close(ctx) }},
 		{"sessions", g.pool.Close},

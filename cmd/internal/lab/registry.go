@@ -55,6 +55,13 @@ func (r *registry) Hub(hub wire.EUI64) (bridge.Snapshot, bool) {
 	return clone(s), true
 }
 
+// all gives the hubs in the order of their EUI-64.
+func (r *registry) all() []wire.EUI64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.Clone(r.order)
+}
+
 // Len implements bridge.Hubs.
 func (r *registry) Len() int {
 	r.mu.RLock()
