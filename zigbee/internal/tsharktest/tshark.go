@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -36,20 +35,34 @@ func Write(t testing.TB, frames [][]byte) (path string) {
 	return path
 }
 
+// script finds zigbee-clean.sh from the root of the module, above the folder of the test.
 func script(t testing.TB) string {
 	t.Helper()
-	_, file, _, ok := runtime.Caller(0)
-	require.True(t, ok)
-	return filepath.Join(filepath.Dir(file), "../../../testdata/interop/zigbee/zigbee-clean.sh")
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "testdata/interop/zigbee/zigbee-clean.sh")
+		}
+		up := filepath.Dir(dir)
+		require.NotEqual(t, dir, up, "no go.mod above the test")
+		dir = up
+	}
 }
 
 // Judge runs zigbee-clean.sh on the frames with keys in hexadecimal: clean, or the numbers (from 1) of the frames that
 // TShark could not decode or decrypt and what it says.
 func Judge(t testing.TB, frames [][]byte, keys ...string) (clean bool, complaints string) {
 	t.Helper()
+	return JudgeFile(t, Write(t, frames), keys...)
+}
+
+// JudgeFile does the same with a capture.
+func JudgeFile(t testing.TB, path string, keys ...string) (clean bool, complaints string) {
+	t.Helper()
 	_, err := exec.LookPath("tshark")
 	require.NoError(t, err, "interop tests need tshark: apt-get install tshark")
-	out, err := exec.Command("bash", append([]string{script(t), Write(t, frames)}, keys...)...).CombinedOutput()
+	out, err := exec.Command("bash", append([]string{script(t), path}, keys...)...).CombinedOutput()
 	if err != nil {
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)

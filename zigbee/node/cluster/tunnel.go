@@ -94,6 +94,9 @@ type TunnelServer struct {
 	Timeout time.Duration
 	// FlowControl says that the meter does it when a client asks for it.
 	FlowControl bool
+	// Room is how many octets can be taken at present, under flow control. Data for which there is no room is refused; when
+	// there is some again call Ready. Nil means MaxIncoming at any time.
+	Room func() uint16
 	// Busy, if set and true, refuses new tunnels for now.
 	Busy func() bool
 
@@ -249,7 +252,7 @@ func (s *TunnelServer) closed(c *node.Call, m se.CloseTunnel) error {
 func (s *TunnelServer) data(c *node.Call, m se.TransferData) error {
 	t, err := s.find(c.From, m.ID)
 	var refused se.TransferError
-	if err == nil && len(m.Data) > int(s.maxIncoming()) {
+	if err == nil && (len(m.Data) > int(s.maxIncoming()) || t.flow && len(m.Data) > int(s.room())) {
 		err = se.DataOverflow
 	}
 	if errors.As(err, &refused) {
@@ -257,7 +260,7 @@ func (s *TunnelServer) data(c *node.Call, m se.TransferData) error {
 		return nil
 	}
 	s.touch(c.Now, t)
-	if t.flow {
+	if t.flow && s.Room == nil {
 		t.tell(c.Now, se.AckTransferData{Server: true, ID: t.id, Left: s.maxIncoming()})
 	}
 	s.Serve(c.Now, c.From, m.Data, func(now time.Time, data []byte) {
@@ -267,7 +270,26 @@ func (s *TunnelServer) data(c *node.Call, m se.TransferData) error {
 		s.touch(now, t)
 		t.write(now, data)
 	})
+	if t.flow && s.Room != nil { // how much is left is known only now
+		t.tell(c.Now, se.AckTransferData{Server: true, ID: t.id, Left: s.room()})
+	}
 	return nil
+}
+
+func (s *TunnelServer) room() uint16 {
+	if s.Room == nil {
+		return s.maxIncoming()
+	}
+	return min(s.Room(), s.maxIncoming())
+}
+
+// Ready tells the other ends of tunnels with flow control that there is room again.
+func (s *TunnelServer) Ready(now time.Time) {
+	for _, t := range s.tunnels {
+		if t.flow {
+			t.tell(now, se.ReadyData{Server: true, ID: t.id, Left: s.room()})
+		}
+	}
 }
 
 func (s *TunnelServer) ready(c *node.Call, id, left uint16) error {
@@ -291,6 +313,8 @@ type TunnelClient struct {
 	FlowControl bool
 	// MaxIncoming is how many octets are taken at once. Zero means 1500.
 	MaxIncoming uint16
+	// Room is as that of TunnelServer.
+	Room func() uint16
 
 	node  *node.Node
 	pipes []*outlet
@@ -448,16 +472,35 @@ func (c *TunnelClient) data(x *node.Call, m se.TransferData) error {
 		x.Reply(se.TransferDataError{ID: m.ID, Status: se.NoSuchTunnel})
 		return nil
 	}
-	if len(m.Data) > int(c.maxIncoming()) {
+	if len(m.Data) > int(c.maxIncoming()) || p.flow && len(m.Data) > int(c.room()) {
 		x.Reply(se.TransferDataError{ID: m.ID, Status: se.DataOverflow})
 		return nil
 	}
 	p.last = nil
-	if p.flow {
+	if p.flow && c.Room == nil {
 		p.tell(x.Now, se.AckTransferData{ID: p.id, Left: c.maxIncoming()})
 	}
 	c.Received(x.Now, x.From, m.Data)
+	if p.flow && c.Room != nil {
+		p.tell(x.Now, se.AckTransferData{ID: p.id, Left: c.room()})
+	}
 	return nil
+}
+
+func (c *TunnelClient) room() uint16 {
+	if c.Room == nil {
+		return c.maxIncoming()
+	}
+	return min(c.Room(), c.maxIncoming())
+}
+
+// Ready tells the meters that there is room again.
+func (c *TunnelClient) Ready(now time.Time) {
+	for _, p := range c.pipes {
+		if p.open && p.flow {
+			p.tell(now, se.ReadyData{ID: p.id, Left: c.room()})
+		}
+	}
 }
 
 // refused is told that a meter did not take data. A tunnel that it closed is opened anew once, with the same data.

@@ -148,3 +148,32 @@ func TestTunnelRefusals(t *testing.T) {
 	require.Zero(t, x.server.Open())
 	require.Error(t, x.command(x.hub, meterEUI, se.CloseTunnel{ID: 1}).Err)
 }
+
+// A meter that has no room for more says so, and takes the rest when it has room again.
+func TestTunnelFlowControl(t *testing.T) {
+	var in []byte
+	room := 100
+	server := &TunnelServer{FlowControl: true, MaxIncoming: 100, Room: func() uint16 { return uint16(room) }}
+	server.Serve = func(_ time.Time, _ wire.EUI64, data []byte, _ func(time.Time, []byte)) {
+		in = append(in, data...)
+		room -= len(data)
+	}
+	x := newTunnel(t, node.Router, 0, server, &TunnelClient{FlowControl: true})
+	data := make([]byte, 350)
+	for i := range data {
+		data[i] = byte(i)
+	}
+	x.client.Send(x.now, meterEUI, data)
+	x.run(time.Minute)
+	require.Equal(t, data[:100], in, "the first piece filled it")
+	for n := 200; n <= 400; n += 100 {
+		room = 100
+		server.Ready(x.now)
+		x.run(5 * time.Second)
+		require.Len(t, in, min(n, len(data)))
+	}
+	require.Equal(t, data, in)
+	require.Empty(t, x.failed)
+	r := x.command(x.hub, meterEUI, se.TransferData{ID: server.tunnels[0].id, Data: make([]byte, 90)}, 2)
+	require.Equal(t, se.DataOverflow, r.Command.(se.TransferDataError).Status, "more than there is room for")
+}
