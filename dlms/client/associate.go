@@ -176,7 +176,7 @@ func (c *Client) accept(answer []byte) (acse.AARE, apdu.InitiateResponse, error)
 			return response, none, c.lose(fmt.Errorf("client: association response: %w", err))
 		}
 		if !c.cfg.ServerTitle.IsZero() && title != c.cfg.ServerTitle {
-			refused.Err = fmt.Errorf("the server is %v, expected %v: is the address right?", title, c.cfg.ServerTitle)
+			refused.Err = fmt.Errorf("%w: it is %v, expected %v: is the address right?", ErrOtherServer, title, c.cfg.ServerTitle)
 			return response, none, refused
 		}
 		c.serverTitle = title

@@ -18,6 +18,8 @@ var (
 	ErrReleased = errors.New("the association was released")
 	// ErrTooLong: a request does not fit the server's PDU size and the server takes no blocks of this service.
 	ErrTooLong = errors.New("the request is longer than the server accepts")
+	// ErrOtherServer: the server that answers is not Config.ServerTitle.
+	ErrOtherServer = errors.New("another server answers")
 	// ErrUnprotected: an answer came with less protection than was asked of it.
 	ErrUnprotected = errors.New("the answer is not protected as the association demands")
 	// ErrProtocol: an answer that does not follow the protocol.

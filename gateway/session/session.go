@@ -15,6 +15,7 @@ import (
 	"smets1/firmware"
 	"smets1/gateway/keystore"
 	"smets1/internal/wire"
+	"smets1/transport/serial"
 )
 
 // Session is the conversation with one hub and the devices behind it. It is for
@@ -26,6 +27,9 @@ type Session struct {
 	line    line
 	clients map[wire.EUI64]*Association
 	name    string // logical device name of the hub, as it told it
+
+	proven bool   // on this line the hub has proved that it is the one that was addressed
+	known  string // logical device name of the hub that did
 }
 
 func newSession(c *Config, h Hub) *Session {
@@ -89,7 +93,7 @@ func (s *Session) Connect(ctx context.Context, within time.Duration) (attempts i
 		if err == nil {
 			return attempts, nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, ErrWrongDevice) {
 			return attempts, err
 		}
 		now := s.c.Clock.Now()
@@ -131,7 +135,7 @@ func (s *Session) open(ctx context.Context) error {
 		}
 		return fmt.Errorf("%w: %w", ErrHubSilent, err)
 	}
-	return nil
+	return s.sameName()
 }
 
 func (s *Session) dial(ctx context.Context) (io.ReadWriteCloser, error) {
@@ -198,7 +202,7 @@ func (s *Session) Close() {
 	if err := s.line.close(); err != nil {
 		s.c.Log.Debug("close of a line", slog.Any("hub", s.hub.EUI), slog.Any("err", err))
 	}
-	s.line = nil
+	s.line, s.proven = nil, false
 	clear(s.clients)
 }
 
@@ -248,7 +252,7 @@ func (s *Session) failed(err error) error {
 	if err == nil || errors.Is(err, ErrHANSilent) || errors.Is(err, ErrNotOnHAN) {
 		return err
 	}
-	for _, broken := range []error{client.ErrLineBroken, client.ErrLineClosed, io.EOF, os.ErrDeadlineExceeded, context.Canceled, client.ErrProtocol} {
+	for _, broken := range []error{client.ErrLineBroken, client.ErrLineClosed, serial.ErrUnplugged, os.ErrClosed, io.EOF, os.ErrDeadlineExceeded, context.Canceled, client.ErrProtocol} {
 		if errors.Is(err, broken) {
 			s.Close()
 			return err
@@ -309,6 +313,9 @@ func (s *Session) Open(ctx context.Context, device wire.EUI64, set keystore.Set,
 		if err == nil {
 			a := &Association{Client: c, Device: device, Keys: set, session: s}
 			a.Generation, _ = known.Find(set.Fingerprint())
+			if err := s.prove(ctx, a); err != nil {
+				return nil, err
+			}
 			return a, nil
 		}
 		if e, ok := errors.AsType[*client.ExceptionError](err); ok && !raised {
@@ -318,6 +325,10 @@ func (s *Session) Open(ctx context.Context, device wire.EUI64, set keystore.Set,
 				}
 				continue
 			}
+		}
+		if errors.Is(err, client.ErrOtherServer) {
+			s.Close()
+			return nil, fmt.Errorf("session: device %s at %s: %w: %w", device, s.hub.Address, ErrWrongDevice, err)
 		}
 		if refusesKeys(err) {
 			return nil, &KeyRefusedError{device, set.Fingerprint(), err}
@@ -387,7 +398,7 @@ func (s *Session) Do(ctx context.Context, device wire.EUI64, f func(context.Cont
 		switch {
 		case ctx.Err() != nil, try == attempts,
 			errors.Is(err, ErrNoWAN), errors.Is(err, ErrHubSilent), errors.Is(err, ErrNotOnHAN),
-			errors.Is(err, ErrKeyRefused), errors.Is(err, keystore.ErrUnknownDevice), errors.Is(err, ErrUnknownDevice):
+			errors.Is(err, ErrKeyRefused), errors.Is(err, keystore.ErrUnknownDevice), errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrWrongDevice):
 			return err
 		}
 		s.c.Log.Debug("once more", slog.Any("hub", s.hub.EUI), slog.Any("device", device), slog.Int("try", try), slog.Any("err", err))

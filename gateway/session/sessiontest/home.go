@@ -93,12 +93,17 @@ const Hardware = 3
 
 // New gives a home with a hub, an electricity and a gas meter, all with keys of
 // the owner SMSO.
-func New(c Clock) *Home {
+func New(c Clock) *Home { return newHome(c, "00-DB-12-34-56-78-90-A") }
+
+// Neighbour gives another home like that of New: other EUI-64s, and the very same keys, as a laboratory may have them.
+func Neighbour(c Clock) *Home { return newHome(c, "00-DB-12-34-56-79-90-A") }
+
+func newHome(c Clock, eui string) *Home {
 	h := &Home{Clock: c, conns: map[*conn]struct{}{}}
-	h.Hub = h.unit(wire.MustEUI64("00-DB-12-34-56-78-90-A0"), firmware.Hub, "HUB-1", "")
+	h.Hub = h.unit(wire.MustEUI64(eui+"0"), firmware.Hub, "HUB-1", "")
 	h.Meters = []*Unit{
-		h.unit(wire.MustEUI64("00-DB-12-34-56-78-90-A1"), firmware.ESME, "EM-1", "1200012345678"),
-		h.unit(wire.MustEUI64("00-DB-12-34-56-78-90-A2"), firmware.GSME, "GM-1", "7654321098"),
+		h.unit(wire.MustEUI64(eui+"1"), firmware.ESME, "EM-1", "1200012345678"),
+		h.unit(wire.MustEUI64(eui+"2"), firmware.GSME, "GM-1", "7654321098"),
 	}
 	return h
 }
