@@ -34,7 +34,7 @@ func TestGuide(t *testing.T) {
 			continue
 		}
 		ran++
-		out, errs, code := migrate(t, args[1:]...)
+		out, errs, code := typed(t, args...)
 		require.Zero(t, code, "%s\n%s%s", line, out, errs)
 	}
 	require.Greater(t, ran, 12)

@@ -52,7 +52,7 @@ through a programme from demand to decommissioning, with these commands.`,
 	c.PersistentFlags().StringVar(&m.specsDir, "specs", "", "folder with column layouts and codes that replace the built-in ones")
 	c.PersistentFlags().StringVar(&m.calendar, "calendar", "", "calendar file that replaces the built-in bank holidays, windows and lead times")
 	c.AddCommand(newMigratePlanCommand(m), newMigrateDemandCommand(m), newMigrateAllocateCommand(m), newMigrateAuthoriseCommand(m), newMigrateNotifyCommand(m),
-		newMigrateRunDayCommand(m), newMigrateStatusCommand(), newMigrateReportCommand(m), newMigrateExplainCommand(m), newMigrateShowCommand(m), newMigrateCheckCommand(m), newMigratePKICommand(m))
+		newMigrateRunDayCommand(m), newMigrateStatusCommand(), newMigrateSimulateCommand(m), newMigrateReportCommand(m), newMigrateExplainCommand(m), newMigrateShowCommand(m), newMigrateCheckCommand(m), newMigratePKICommand(m))
 	return c
 }
 

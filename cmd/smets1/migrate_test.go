@@ -24,11 +24,17 @@ const (
 // migrate runs smets1 migrate as a person would.
 func migrate(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return typed(t, append([]string{"migrate"}, args...)...)
+}
+
+// typed runs smets1 as a person would.
+func typed(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	root := newRootCommand()
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	root.SetArgs(append([]string{"migrate"}, args...))
+	root.SetArgs(args)
 	err := root.ExecuteContext(t.Context())
 	var usage usageError
 	switch {
@@ -218,4 +224,24 @@ func TestMigrateCheck(t *testing.T) {
 	}
 	_, _, code := migrate(t, "check", "nowhere.csv")
 	require.Equal(t, exitUsage, code)
+}
+
+// A programme simulated from end to end, and what it refuses.
+func TestMigrateSimulate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "simulation")
+	out := good(t, "simulate", "--homes", "24", "--weeks", "3", "--no-wan", "0.3", "--out", dir)
+	require.Contains(t, out, "days run, each with an account that balances to zero  21")
+	require.FileExists(t, filepath.Join(dir, "reports", "report.html"))
+	good(t, "check", "-q", filepath.Join(dir, "out", "files"))
+	out = good(t, "status", "--run", filepath.Join(dir, "out"))
+	require.Regexp(t, `Migrated +close-out +[1-9]`, out)
+	good(t, "explain", "--run", filepath.Join(dir, "out"), "--input", filepath.Join(dir, "input"), "00-DB-12-01-00-00-00-07")
+	for _, args := range [][]string{{"--out", dir}, {"--homes", "0"}, {"--no-wan", "1.5"}, {"--from", "2019-04-09", "--out", filepath.Join(dir, "x")}} {
+		_, errs, code := migrate(t, append([]string{"simulate"}, args...)...)
+		require.NotZero(t, code, args)
+		require.NotEmpty(t, errs)
+	}
+	_, errs, code := migrate(t, "status", "--run", t.TempDir())
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, errs, "no run has written")
 }

@@ -44,6 +44,9 @@ type Config struct {
 	// Sole says that nobody else can reach the store, as when its folder is
 	// locked: a lease that is found there is a dead engine's, and not waited for.
 	Sole bool
+	// Hasty does without waiting for the disk: for simulations, whose files need
+	// not survive a loss of power.
+	Hasty bool
 	// Clock is the time of the programme.
 	Clock clock.Clock
 	// Roles are the parties that exchange files. Nil means that they are drawn
@@ -278,6 +281,7 @@ func (e *Engine) RunUntil(ctx context.Context, until time.Time) (err error) {
 		if err := e.await(ctx, next); err != nil {
 			return err
 		}
+		e.run.Finished = time.Time{} // there was something left to do after all
 		if err := e.begin(ctx); err != nil {
 			return err
 		}

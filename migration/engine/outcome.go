@@ -18,7 +18,7 @@ import (
 type Outcome struct {
 	Home     document.EUI
 	Cohort   string
-	Status   document.Status
+	Status   document.Status // as the portfolio has it
 	State    lifecycle.State
 	Reached  lifecycle.State // the furthest on the main line, over all attempts
 	Outcome  document.CommissioningOutcome
@@ -35,7 +35,7 @@ func (e *Engine) Outcomes() []Outcome {
 	out := make([]Outcome, 0, len(e.order))
 	for _, id := range e.order {
 		h := e.homes[id]
-		o := Outcome{Home: id, Cohort: h.doc.Cohort, Status: h.doc.Status(), State: h.State(), Outcome: document.NotAttempted, Attempts: h.Attempt, Owner: "SMSO"}
+		o := Outcome{Home: id, Cohort: h.doc.Cohort, Status: h.base.Status(), State: h.State(), Outcome: document.NotAttempted, Attempts: h.Attempt, Owner: "SMSO"}
 		for _, m := range h.Moves {
 			if m.To <= lifecycle.Migrated && m.To > o.Reached {
 				o.Reached = m.To

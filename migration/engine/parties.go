@@ -32,8 +32,8 @@ var (
 	dcoID  = wire.MustEUI64("70-B3-D5-1F-30-00-A0-04")
 )
 
-// drawRoles makes an authority and the roles from a source of randomness.
-func drawRoles(random io.Reader) (*Roles, error) {
+// DrawRoles makes an authority and the roles from a source of randomness.
+func DrawRoles(random io.Reader) (*Roles, error) {
 	from := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
 	ca, err := pki.NewAuthority(random, from)
 	if err != nil {
@@ -68,7 +68,7 @@ func openParties(ctx context.Context, e *Engine) (*parties, error) {
 	roles := e.cfg.Roles
 	if roles == nil {
 		var err error
-		if roles, err = drawRoles(e.cfg.PKI); err != nil {
+		if roles, err = DrawRoles(e.cfg.PKI); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +103,7 @@ func (e *Engine) written(name string) bool {
 
 // writeFile writes a file of the output folder whole or not at all, and has it
 // on disk before it returns.
-func (e *Engine) writeFile(name string, b []byte) error { return e.replaceFile(name, b, true) }
+func (e *Engine) writeFile(name string, b []byte) error { return e.replaceFile(name, b, !e.cfg.Hasty) }
 
 // replaceFile writes a file whole or not at all; without sync a loss of power
 // may take it back.
