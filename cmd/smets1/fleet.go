@@ -23,11 +23,12 @@ a display where the home has them. A manifest and its seed say which; the same
 manifest gives the same homes, identities and keys on every machine.
 
 init writes a manifest to edit; serve runs its homes and nothing else, for any
-DLMS program; smets1d with homes.manifest runs them behind a gateway.`,
+DLMS program; smets1d with homes.manifest runs them behind a gateway. What serve runs,
+status, inspect, wake, step, save and load look at and move.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newFleetInitCommand(), newFleetServeCommand(), newFleetStatusCommand(), newFleetInventoryCommand(), newFleetHandoverCommand())
+	c.AddCommand(newFleetInitCommand(), newFleetServeCommand(), newFleetStatusCommand(), newFleetInspectCommand(), newFleetWakeCommand(), newFleetStepCommand(), newFleetSaveCommand(), newFleetLoadCommand(), newFleetInventoryCommand(), newFleetHandoverCommand())
 	return c
 }
 

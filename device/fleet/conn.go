@@ -36,13 +36,19 @@ type writer struct {
 // serve moves bytes until the connection ends.
 func (c *conn) serve() {
 	defer c.home.detach(c)
+	c.pump(func(b []byte) bool { return c.home.input(c, b) })
+}
+
+// pump gives what comes over the connection to input, until that wants no more or the
+// connection ends.
+func (c *writer) pump(input func(b []byte) bool) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := c.rw.Read(buf)
 		if n > 0 {
 			c.tap(true, buf[:n])
 			mine := c.hold()
-			ok := c.home.input(c, buf[:n])
+			ok := input(buf[:n])
 			if mine {
 				c.flush()
 			}

@@ -19,6 +19,10 @@
 // Linux each address of 127.0.0.0/8 is local, and the address that a client called
 // says which home it wants.
 //
+// Where each home is to be reached by one port there is a DLMS gateway before them all: a
+// request has the gateway prefix E6, network 1 and the EUI-64 of a hub or of a meter
+// behind one. A [Snapshot] is a fleet at a time, as far as it differs from its seed.
+//
 // # Time
 //
 // Whatever is due is done at the time at which it is due, by the clock of the fleet: the
@@ -30,7 +34,7 @@
 //
 // # Locks
 //
-// shard.mu, then writer.mu, then Fleet.running. A shard is locked once for what a connection
+// shard.mu, then trunk.mu, then writer.mu, then Fleet.running. A shard is locked once for what a connection
 // brought, or for a batch of homes that are due; its homes share nothing with those of
 // other shards. Fleet.turn comes before all. The package may change.
 package fleet

@@ -42,6 +42,9 @@ type Options struct {
 	ListenNet netip.Prefix
 	// Port is the TCP port. Zero means 4059; a negative one lets the system choose.
 	Port int
+	// Gateway is a loopback address, like 127.0.0.1:4060, where all homes are reached over one
+	// port: see the package comment. Empty is none; port 0 lets the system choose.
+	Gateway string
 	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
 	// link named HOME.tty. Empty means that those homes have none.
 	PTYDir string
@@ -64,6 +67,9 @@ type Options struct {
 	// Rest is how long after the last word a home is kept in memory, in virtual time.
 	// Zero means 2 minutes; a negative one keeps it for good.
 	Rest time.Duration
+	// Snapshot is what the fleet goes on from, in place of what the NV has. The clock should
+	// begin at its time.
+	Snapshot *Snapshot
 	// Live has all homes run by themselves from the start, as those with live: yes do.
 	Live bool
 	// ByHand has the time stand still but for Run. Clock must be a *clock.Stepped, and
@@ -88,6 +94,7 @@ type Fleet struct {
 	models   map[string]models
 	shards   []*shard
 	listener net.Listener
+	gateway  net.Listener
 	ctx      context.Context
 	cancel   context.CancelFunc
 	running  sync.Mutex // of closed and of what is added to group
@@ -180,6 +187,11 @@ func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
 		}
 		f.shards = append(f.shards, s)
 	}
+	if o.Snapshot != nil {
+		if err := f.load(o.Snapshot); err != nil {
+			return nil, err
+		}
+	}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	if err := f.start(); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -198,6 +210,11 @@ func (f *Fleet) start() error {
 	}
 	if f.opt.Listen {
 		if err := f.listen(); err != nil {
+			return err
+		}
+	}
+	if f.opt.Gateway != "" {
+		if err := f.listenTrunk(); err != nil {
 			return err
 		}
 	}
@@ -264,6 +281,10 @@ func (f *Fleet) shut() error {
 	if f.listener != nil {
 		err = f.listener.Close()
 		f.listener = nil
+	}
+	if f.gateway != nil {
+		err = errors.Join(err, f.gateway.Close())
+		f.gateway = nil
 	}
 	for c := range f.conns {
 		_ = c.Close()

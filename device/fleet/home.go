@@ -25,6 +25,7 @@ type home struct {
 	live  bool // runs by itself, and never rests
 
 	now    time.Time // how far it has been moved
+	talked time.Time // when somebody last talked to it
 	restAt time.Time // when it may rest; zero while it may not
 	due    int64     // when it wants to be moved, in nanoseconds since 1970; 0 for never
 	queued int64     // its entry in the queue of the shard; 0 for none
@@ -228,6 +229,18 @@ func (h *home) settle(now time.Time) {
 	h.shard.schedule(h, due)
 }
 
+// patience is how many times longer than others a home stays in memory whose clients did not
+// release their associations (ours).
+const patience = 10
+
+// talk notes that somebody talks to the home.
+func (h *home) talk(now time.Time) {
+	h.talked = now
+	if !h.restAt.IsZero() {
+		h.restAt = now.Add(h.fleet.opt.Rest)
+	}
+}
+
 // rest takes a home that nobody has talked to for a while out of memory; what it is
 // beyond its seed is written down. It reports false when there is more to it than that:
 // a connection, keys that wait for their commit, a message under way.
@@ -236,6 +249,13 @@ func (h *home) settle(now time.Time) {
 // air stands still meanwhile.
 func (h *home) rest(now time.Time) bool {
 	h.restAt = now.Add(h.fleet.opt.Rest)
+	if now.Sub(h.talked) < patience*h.fleet.opt.Rest {
+		for _, u := range h.units() {
+			if u.Device.Open() > 0 {
+				return false
+			}
+		}
+	}
 	if len(h.conns) > 0 || !h.hub.Quiet(now) || h.memory != nil && !h.memory.Deadline().IsZero() {
 		return false
 	}
@@ -353,6 +373,7 @@ func (h *home) detach(c *conn) {
 	}
 	c.gone = true
 	now := h.at(h.fleet.clock.Now())
+	h.talked = now
 	if len(h.conns) == 0 && !h.live && h.fleet.opt.Rest > 0 {
 		h.restAt = now.Add(h.fleet.opt.Rest)
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"smets1/device/meter"
 	"smets1/device/profile"
 	"smets1/dlms/security"
 	"smets1/internal/wire"
@@ -163,41 +164,71 @@ func (f *Fleet) Handover(w io.Writer, owner string) error {
 
 // Status is a home as it is now, for people and tests. It shows no key.
 type Status struct {
-	Name     string
-	Faults   []string // that the manifest gives it
-	Awake    bool
-	Messages int // text messages that its hub received
-	Endpoint []string
-	Devices  []DeviceStatus
+	Name     string         `json:"name"`
+	Faults   []string       `json:"faults,omitempty"` // that the manifest gives it
+	Live     bool           `json:"live"`             // runs by itself
+	Awake    bool           `json:"awake"`            // answers on the WAN
+	Messages int            `json:"messages"`         // text messages that its hub received
+	Endpoint []string       `json:"endpoint"`
+	Devices  []DeviceStatus `json:"devices"`
 }
 
 // DeviceStatus is one device of a Status.
 type DeviceStatus struct {
-	EUI         wire.EUI64
-	Type        string
-	On          bool
-	Firmware    string
-	Image       uint8 // state of the image transfer
-	KeyVersion  uint32
-	KeyChange   uint8 // 0 idle, 1 staged, 2 proven
-	Fingerprint string
-	ClockError  time.Duration
+	EUI         wire.EUI64    `json:"eui"`
+	Type        string        `json:"type"`
+	On          bool          `json:"on"`
+	Firmware    string        `json:"firmware"`
+	Image       uint8         `json:"image"` // state of the image transfer
+	KeyVersion  uint32        `json:"keyVersion"`
+	KeyChange   uint8         `json:"keyChange"` // 0 idle, 1 staged, 2 proven
+	Fingerprint string        `json:"fingerprint"`
+	ClockError  time.Duration `json:"clockError"` // nanoseconds
+	Events      int           `json:"events"`     // in its log
+	Meter       *MeterStatus  `json:"meter,omitempty"`
+}
+
+// MeterStatus is what a meter counts.
+type MeterStatus struct {
+	Reading int64  `json:"reading"`
+	Unit    string `json:"unit"` // Wh or l
+	Mode    string `json:"mode"` // credit or prepayment
+	Supply  string `json:"supply"`
+	Balance int64  `json:"balance"` // millipence
 }
 
 // Status looks at a home. A home that does not exist yet is made.
 func (f *Fleet) Status(name string) (s Status, err error) {
 	err = f.withName(name, func(h *home, now time.Time) error {
 		spec := f.manifest.spec(h.index)
-		s = Status{Name: name, Faults: slices.Clone(spec.faults), Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
+		s = Status{Name: name, Faults: slices.Clone(spec.faults), Live: h.live, Awake: h.hub.Awake(now), Messages: h.hub.Messages(), Endpoint: h.hub.Endpoint()}
 		for _, u := range h.units() {
 			state, _, version := u.Keys().Change(now)
 			keys, _ := u.Keys().Keys(now, version)
 			s.Devices = append(s.Devices, DeviceStatus{
 				EUI: u.EUI, Type: u.Kind.String(), On: u.On(now), Firmware: u.Image().Running(), Image: uint8(u.Image().Status(now)),
 				KeyVersion: uint32(version), KeyChange: uint8(state), Fingerprint: keys.GUEK.Fingerprint(), ClockError: u.Clock().Error(now),
+				Events: len(u.Log().Entries()),
 			})
+		}
+		s.Devices[1].Meter = meterStatus(&h.esme.Meter, "Wh", now)
+		if h.gsme != nil {
+			s.Devices[2].Meter = meterStatus(&h.gsme.Meter, "l", now)
 		}
 		return nil
 	})
 	return s, err
+}
+
+func meterStatus(m *meter.Meter, unit string, now time.Time) *MeterStatus {
+	s := &MeterStatus{Reading: m.Reading(now), Unit: unit, Mode: m.Mode().String(), Balance: m.Balance(now)}
+	switch m.Supply().State() {
+	case meter.Enabled:
+		s.Supply = "enabled"
+	case meter.Armed:
+		s.Supply = "armed"
+	default:
+		s.Supply = "disabled"
+	}
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 )
 
@@ -18,11 +19,12 @@ func (f *Fleet) listen() error {
 	f.mu.Lock()
 	f.listener = l
 	f.mu.Unlock()
-	f.spawn(func() { f.accept(l) })
+	f.spawn(func() { f.accept(l, f.called) })
 	return nil
 }
 
-func (f *Fleet) accept(l net.Listener) {
+// accept hands each connection to a goroutine of its own.
+func (f *Fleet) accept(l net.Listener, serve func(nc io.ReadWriteCloser)) {
 	for {
 		nc, err := l.Accept()
 		if err != nil {
@@ -31,13 +33,18 @@ func (f *Fleet) accept(l net.Listener) {
 			}
 			return
 		}
-		i, ok := f.atAddress(nc.LocalAddr().(*net.TCPAddr).AddrPort().Addr())
-		if !ok {
-			_ = nc.Close()
-			continue
-		}
-		if !f.spawn(func() { f.connect(i, nc, true) }) {
+		if !f.spawn(func() { serve(nc) }) {
 			_ = nc.Close()
 		}
 	}
+}
+
+// called serves a connection to the home whose address was called.
+func (f *Fleet) called(rw io.ReadWriteCloser) {
+	i, ok := f.atAddress(rw.(net.Conn).LocalAddr().(*net.TCPAddr).AddrPort().Addr())
+	if !ok {
+		_ = rw.Close()
+		return
+	}
+	f.connect(i, rw, true)
 }

@@ -9,9 +9,12 @@ import (
 
 	"smets1/device/core"
 	"smets1/device/meter"
+	"smets1/dlms/acse"
 	"smets1/dlms/axdr"
 	"smets1/dlms/client"
 	"smets1/dlms/cosem"
+	"smets1/dlms/security"
+	"smets1/dlms/wrapper"
 	"smets1/internal/clock"
 )
 
@@ -34,6 +37,7 @@ func TestHomesRest(t *testing.T) {
 		c := w.manage(name, "esme", n)
 		require.NoError(t, c.SetAxdr(t.Context(), mode, axdr.Enum(2)))
 		require.NoError(t, c.SetClock(t.Context(), w.clock.Now().Add(time.Minute)))
+		require.NoError(t, c.Release(t.Context()))
 		require.NoError(t, w.last.Close())
 		require.Eventually(t, func() bool { return w.Counts().Conns == 0 }, 5*time.Second, time.Millisecond)
 		w.clock.Advance(3 * time.Minute)
@@ -68,6 +72,42 @@ func TestHomesRest(t *testing.T) {
 	rested, stayed := live(0), live(-1)
 	require.Equal(t, stayed, rested)
 	require.Len(t, rested.log, 2)
+}
+
+// One whose client did not release its association stays a while longer.
+func TestHomesRestLaterWithAnOpenAssociation(t *testing.T) {
+	m := demo(t)
+	f, err := Open(t.Context(), m, Options{Clock: clock.NewStepped(m.start), ByHand: true})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, f.Close()) }()
+	nc, err := f.Dial("foc-clock-off")
+	require.NoError(t, err)
+	wr := client.NewWrapper(nc)
+	i, _ := m.find("foc-clock-off")
+	_, err = client.Associate(t.Context(), wr.Link(1, 1), client.Config{
+		Mechanism: security.MechanismGMAC, Keys: m.keys(f.entry(i).Devices[0].EUI), SystemTitle: clientTitle,
+	})
+	require.NoError(t, err)
+	require.NoError(t, f.Run(t.Context(), m.start.Add(time.Hour)))
+	require.Equal(t, Counts{Homes: m.Len(), Awake: 1, Conns: 1}, f.Counts())
+	h, err := f.home(i)
+	require.NoError(t, err)
+	h.hub.Device.DropAll() // what the connection's end would do; then one is open over the HAN
+	require.NoError(t, wr.Close())
+	require.Eventually(t, func() bool { return f.Counts().Conns == 0 }, 5*time.Second, time.Millisecond)
+	require.NoError(t, f.with(i, func(h *home, now time.Time) error {
+		aarq, err := acse.AARQ{Context: acse.ContextLN, UserInformation: []byte{1, 0, 0, 0, 6, 0x5F, 0x1F, 4, 0, 0, 0x1E, 0x1D, 4, 0}}.AppendBinary(nil)
+		require.NoError(t, err)
+		frame, err := wrapper.Append(nil, 0x10, 1, aarq)
+		require.NoError(t, err)
+		require.NotEmpty(t, h.esme.ServeFrame(now, frame, nil))
+		require.Equal(t, 1, h.esme.Device.Open())
+		return nil
+	}))
+	require.NoError(t, f.Run(t.Context(), m.start.Add(time.Hour+3*defaultRest)))
+	require.Equal(t, 1, f.Counts().Awake)
+	require.NoError(t, f.Run(t.Context(), m.start.Add(time.Hour+(patience+1)*defaultRest)))
+	require.Equal(t, 0, f.Counts().Awake)
 }
 
 // What must not be forgotten keeps a home in memory: keys that wait for their commit, a

@@ -25,33 +25,22 @@ const saveEvery = 200 * time.Millisecond
 
 // OpenClock reads the time of a laboratory, or begins at start.
 func OpenClock(ctx context.Context, s store.Store, start time.Time, factor float64) (Clock, error) {
+	last, err := LastTime(ctx, s, start)
+	if err != nil {
+		return Clock{}, err
+	}
+	if !last.Equal(start) {
+		// Twice what can have passed since the last save.
+		last = last.Add(time.Duration(2 * factor * float64(saveEvery)))
+	}
+	c := Clock{Scaled: clock.NewScaled(last, factor)}
 	b, err := s.Bucket(ctx, "clock", store.Options{})
 	if err != nil {
 		return Clock{}, fmt.Errorf("virtual clock: %w", err)
 	}
-	const key = "time"
-	switch e, err := b.Get(ctx, key); {
-	case errors.Is(err, store.ErrNotFound):
-	case err != nil:
-		return Clock{}, fmt.Errorf("virtual clock: %w", err)
-	default:
-		if err := json.Unmarshal(e.Value, &start); err != nil {
-			return Clock{}, fmt.Errorf("virtual clock: %w", err)
-		}
-		// Twice what can have passed since the last save.
-		start = start.Add(time.Duration(2 * factor * float64(saveEvery)))
-	}
-	c := Clock{Scaled: clock.NewScaled(start, factor)}
-	c.save = func(ctx context.Context) error {
-		v, err := json.Marshal(c.Now())
-		if err != nil {
-			return err
-		}
-		_, err = b.Put(ctx, key, v)
-		return err
-	}
+	c.save = func(ctx context.Context) error { return putTime(ctx, b, c.Now()) }
 	if err := c.save(ctx); err != nil {
-		return Clock{}, fmt.Errorf("virtual clock: %w", err)
+		return Clock{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -65,6 +54,47 @@ func OpenClock(ctx context.Context, s store.Store, start time.Time, factor float
 		running.Wait()
 	}
 	return c, nil
+}
+
+const timeKey = "time"
+
+// LastTime is the virtual time that was last written down; start if none was.
+func LastTime(ctx context.Context, s store.Store, start time.Time) (time.Time, error) {
+	b, err := s.Bucket(ctx, "clock", store.Options{})
+	if err != nil {
+		return start, fmt.Errorf("virtual clock: %w", err)
+	}
+	e, err := b.Get(ctx, timeKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return start, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(e.Value, &start)
+	}
+	if err != nil {
+		return start, fmt.Errorf("virtual clock: %w", err)
+	}
+	return start, nil
+}
+
+// SetTime writes the virtual time down.
+func SetTime(ctx context.Context, s store.Store, t time.Time) error {
+	b, err := s.Bucket(ctx, "clock", store.Options{})
+	if err != nil {
+		return fmt.Errorf("virtual clock: %w", err)
+	}
+	return putTime(ctx, b, t)
+}
+
+func putTime(ctx context.Context, b store.Bucket, t time.Time) error {
+	v, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("virtual clock: %w", err)
+	}
+	if _, err := b.Put(ctx, timeKey, v); err != nil {
+		return fmt.Errorf("virtual clock: %w", err)
+	}
+	return nil
 }
 
 // AdvanceTo moves the time ahead and has it on disk before it returns.

@@ -44,6 +44,17 @@ func (n nv) Load(key string) ([]byte, error) {
 	return e.Value, err
 }
 
+// Each implements fleet.Lister.
+func (n nv) Each(f func(key string, value []byte) error) error {
+	all, err := n.bucket.List(n.ctx, "")
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = f(all[i].Key, all[i].Value)
+	}
+	return err
+}
+
+var _ fleet.Lister = nv{}
+
 // Hubs lists the homes of a fleet as a gateway has its hubs on file. A hub
 // without a line is left out.
 func Hubs(f *fleet.Fleet) []session.Hub {
