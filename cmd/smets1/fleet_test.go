@@ -113,7 +113,7 @@ func TestFleetServe(t *testing.T) {
 	manifest := filepath.Join(dir, "fleet.yaml")
 	require.NoError(t, os.WriteFile(manifest, []byte(oneHome+"  - {name: cable, profile: foc-mesh, fuel: electricity, link: hdlc}\n"), 0o600))
 	for _, args := range [][]string{{}, {"--clock", "machine"}, {"--state", filepath.Join(dir, "state"), "--speed", "60"}} {
-		out, errs, stop := background(t, append([]string{"fleet", "serve", manifest, "--port", "0", "--pty", filepath.Join(dir, "lines"), "--json"}, args...)...)
+		out, errs, stop := background(t, append([]string{"fleet", "serve", manifest, "--port", "0", "--control", "127.0.0.1:0", "--pty", filepath.Join(dir, "lines"), "--json"}, args...)...)
 		errs.until(t, "2 homes")
 		var homes []fleet.Entry
 		for d := json.NewDecoder(strings.NewReader(out.String())); d.More(); {

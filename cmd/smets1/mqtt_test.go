@@ -147,7 +147,7 @@ func TestMQTTWithoutABroker(t *testing.T) {
 // Every command of ours teaches by example.
 func TestHelpHasExamples(t *testing.T) {
 	for _, args := range [][]string{
-		{"fleet", "init"}, {"fleet", "serve"}, {"fleet", "status"}, {"fleet", "inventory"}, {"fleet", "handover"},
+		{"fleet", "init"}, {"fleet", "serve"}, {"fleet", "status"}, {"fleet", "inspect"}, {"fleet", "wake"}, {"fleet", "step"}, {"fleet", "save"}, {"fleet", "load"}, {"fleet", "inventory"}, {"fleet", "handover"},
 		{"keys", "import"}, {"keys", "list"}, {"keys", "check"}, {"keys", "export"},
 		{"firmware", "inspect"}, {"firmware", "verify"}, {"firmware", "pack"}, {"firmware", "sign"},
 		{"mqtt", "send"}, {"mqtt", "watch"},
