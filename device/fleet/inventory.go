@@ -221,8 +221,8 @@ func (f *Fleet) Status(name string) (s Status, err error) {
 }
 
 func meterStatus(m *meter.Meter, unit string, now time.Time) *MeterStatus {
-	s := &MeterStatus{Reading: m.Reading(now), Unit: unit, Mode: m.Mode().String(), Balance: m.Balance(now)}
-	switch m.Supply().State() {
+	s := &MeterStatus{Reading: m.Reading(now), Unit: unit, Mode: m.Mode(now).String(), Balance: m.Balance(now)}
+	switch m.Supply(now) {
 	case meter.Enabled:
 		s.Supply = "enabled"
 	case meter.Armed:
