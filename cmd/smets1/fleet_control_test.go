@@ -58,7 +58,9 @@ func TestFleetServeByStep(t *testing.T) {
 		_, errs, stop := background(t, args...)
 		errs.until(t, "2 homes")
 		at := ordersForm.FindStringSubmatch(errs.String())[1]
-		on := func(args ...string) string { return must(t, append(append([]string{"fleet"}, args...), "--control", at)...) }
+		on := func(args ...string) string {
+			return must(t, append(append([]string{"fleet"}, args...), "--control", at)...)
+		}
 
 		require.Contains(t, on("status"), "time 2019-07-15T07:00:00Z (step)\n2 homes: 0 in memory")
 		require.Equal(t, "2019-07-15T07:00:30Z\n", on("step", "30s"))
