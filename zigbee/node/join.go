@@ -400,15 +400,119 @@ func (n *Node) askRejoin() {
 		n.short = uint16(n.cfg.Rand.UintN(0xFFF7)) + 1
 	}
 	n.address()
-	n.commandNWK(nwk.Header{Dst: c.short, Radius: 1, HasSrcEUI: true, SrcEUI: n.cfg.EUI}, nwk.RejoinRequest{Capability: n.cfg.Role.capability()}, func(err error) {
+	h := nwk.Header{Dst: c.short, Radius: 1, HasSrcEUI: true, SrcEUI: n.cfg.EUI}
+	m := nwk.RejoinRequest{Capability: n.cfg.Role.capability()}
+	done := func(err error) {
 		if err != nil && n.phase == rejoining {
 			n.failJoin(err)
 		}
-	})
+	}
+	// With the network key first. If that does not work it may be an old one: every second attempt goes without, and asks
+	// the trust centre for the key under the established link key.
+	if n.join.attempt%2 == 1 && n.keyWith(n.trustCentre, established) != nil {
+		n.bareCommand(h, m, false, done)
+	} else {
+		n.commandNWK(h, m, done)
+	}
 	if n.cfg.Role == Sleepy {
 		n.nextPoll()
 	}
 	n.join.timer = n.after(2*time.Second, func() { n.failJoin(timedOut("no answer to a rejoin within 2s")) })
+}
+
+// bareCommand sends a NWK command without security to a device in reach, which may sleep: only a device that lost its network key, and its answer, travel so.
+func (n *Node) bareCommand(h nwk.Header, m nwk.Command, sleeps bool, done func(error)) {
+	b, err := m.AppendBinary(nil)
+	if err != nil {
+		done(err)
+		return
+	}
+	n.nwkSeq++
+	h.Type, h.Src, h.Sequence = nwk.TypeCommand, n.short, n.nwkSeq
+	p := &packet{typ: mac.TypeData, to: mac.ShortAddress(n.pan, h.Dst), from: mac.AddressShort, ack: true, nwk: true, header: h, payload: b, done: done}
+	if sleeps {
+		n.hold(p)
+		return
+	}
+	n.send(p)
+}
+
+// bareRejoinRequested takes a device back as a child that lost the network key. It gets nothing but an answer, and from the
+// trust centre the key, under a link key that nobody else has.
+func (n *Node) bareRejoinRequested(p *nwk.Frame, m nwk.RejoinRequest) {
+	e, short := p.SrcEUI, p.Src
+	x := n.neighbourEUI(e)
+	if x == nil {
+		if _, taken := n.euiOf(short); taken || n.neighbour(short) != nil {
+			short = n.freeAddress()
+		}
+		x = n.addNeighbour(neighbour{eui: e, short: short, timeout: nwk.DefaultTimeoutIndex})
+	}
+	short = x.short
+	x.relation, x.capability, x.heard, x.failures = child, m.Capability, n.now, 0
+	n.learn(e, short)
+	n.setCapability(e, m.Capability)
+	n.dirty = true
+	h := nwk.Header{Dst: p.Src, Radius: 1, HasDstEUI: true, DstEUI: e, HasSrcEUI: true, SrcEUI: n.cfg.EUI}
+	n.bareCommand(h, nwk.RejoinResponse{Short: short}, !rxOn(x), func(err error) {
+		if err == nil {
+			n.childJoined(e, short, aps.DeviceTrustCentreRejoin)
+		}
+	})
+}
+
+// bareRejoined is taken back by a parent, and waits for the trust centre's key.
+func (n *Node) bareRejoined(p *nwk.Frame, m nwk.RejoinResponse) {
+	n.stop(n.join.timer)
+	if m.Status != nwk.RejoinSuccessful {
+		n.failJoin(m.Status)
+		return
+	}
+	n.short, n.phase = m.Short, waitingForKey
+	n.newParent(p)
+	n.address()
+	n.join.timer = n.after(keyWait, func() {
+		n.failJoin(timedOut("no network key came within %v after a rejoin: the trust centre does not have this device's link key any more", keyWait))
+	})
+	if n.cfg.Role == Sleepy {
+		n.nextPoll()
+	}
+}
+
+// newParent puts the sender of a rejoin response in the place of the parent.
+func (n *Node) newParent(p *nwk.Frame) {
+	for i := len(n.neighbours) - 1; i >= 0; i-- {
+		if n.neighbours[i].relation == parentOf {
+			n.dropNeighbour(n.neighbours[i].eui)
+		}
+	}
+	if p.HasSrcEUI {
+		n.dropNeighbour(p.SrcEUI)
+		n.addNeighbour(neighbour{eui: p.SrcEUI, short: n.parent, relation: parentOf, capability: mac.CapabilityRouter, authorised: true, heard: n.now})
+	}
+}
+
+// staleAgain is the least time between two rejoins for frames under a key that this node does not have (ours).
+const staleAgain = time.Minute
+
+// foreignKey is told of a frame of this network under a key that is not there. From the parent to this node alone, or three
+// times in a row from anyone, it means that the network key was changed meanwhile.
+func (n *Node) foreignKey(p *nwk.Frame, hop uint16) {
+	if x := n.neighbour(hop); n.phase == up && x != nil && x.relation == child && p.Src == hop && n.now.Sub(x.told) >= staleAgain {
+		// The child cannot read this, which tells it.
+		x.told = n.now
+		n.commandNWK(nwk.Header{Dst: hop, Radius: 1, HasSrcEUI: true, SrcEUI: n.cfg.EUI}, nwk.NetworkStatus{Status: nwk.StatusBadKeySequence, Dst: hop}, nil)
+		return
+	}
+	if n.phase != up || n.cfg.Role == Coordinator || hop != n.parent && p.Src != nwk.Coordinator {
+		return
+	}
+	n.foreign++
+	if p.Dst != n.short && n.foreign < 3 || n.now.Before(n.staleUntil) {
+		return
+	}
+	n.foreign, n.staleUntil = 0, n.now.Add(staleAgain)
+	n.after(0, func() { n.parentLost() })
 }
 
 // rejoinRequested takes a device back that has the network key.
@@ -435,7 +539,7 @@ func (n *Node) rejoinRequested(p *nwk.Frame, m nwk.RejoinRequest, _ uint8) {
 	n.commandNWK(nwk.Header{Dst: short, Radius: 1, HasDstEUI: true, DstEUI: e, HasSrcEUI: true, SrcEUI: n.cfg.EUI},
 		nwk.RejoinResponse{Short: short, Status: status}, func(err error) {
 			if err == nil && status == nwk.RejoinSuccessful {
-				n.childJoined(e, short, true)
+				n.childJoined(e, short, aps.DeviceSecuredRejoin)
 			}
 		})
 }
@@ -450,15 +554,7 @@ func (n *Node) rejoined(p *nwk.Frame, m nwk.RejoinResponse) {
 		return
 	}
 	n.short = m.Short
-	for i := len(n.neighbours) - 1; i >= 0; i-- {
-		if n.neighbours[i].relation == parentOf {
-			n.dropNeighbour(n.neighbours[i].eui)
-		}
-	}
-	if p.HasSrcEUI {
-		n.dropNeighbour(p.SrcEUI)
-		n.addNeighbour(neighbour{eui: p.SrcEUI, short: n.parent, relation: parentOf, capability: mac.CapabilityRouter, authorised: true, heard: n.now})
-	}
+	n.newParent(p)
 	n.enter()
 	n.notify(Event{Kind: Joined, Short: n.short})
 	n.announce()

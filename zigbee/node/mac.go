@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"smets1/internal/wire"
+	"smets1/zigbee/aps"
 	"smets1/zigbee/mac"
 	"smets1/zigbee/nwk"
 )
@@ -260,7 +261,7 @@ func (n *Node) associationRequested(e wire.EUI64, c mac.Capability, lqi uint8) {
 				n.dropChild(e)
 				return
 			}
-			n.childJoined(e, short, false)
+			n.childJoined(e, short, aps.DeviceUnsecuredJoin)
 		},
 	})
 }
@@ -320,7 +321,7 @@ func (n *Node) announcePending() {
 // dataRequested sends what waits for a child.
 func (n *Node) dataRequested(from mac.Address) {
 	if x := n.child(from); x != nil {
-		x.heard = n.now
+		x.heard, x.failures = n.now, 0 // it is back
 	} else if from.Mode == mac.AddressShort && n.phase == up && n.cfg.Role.routes() {
 		n.disown(from.Short)
 	}

@@ -28,6 +28,7 @@ type neighbour struct {
 	timeout    nwk.TimeoutIndex
 	authorised bool // has the network key
 	heard      time.Time
+	told       time.Time // that its network key is not in use any more
 }
 
 func (n *Node) neighbour(short uint16) *neighbour {
@@ -194,7 +195,8 @@ func (n *Node) nextHop(dst uint16) (hop uint16, ok bool) {
 	}
 	if x := n.neighbour(dst); x != nil {
 		direct := x.relation != sibling || x.outgoing > 0 && !n.stale(x)
-		if direct && x.failures < maxFailures {
+		only := x.relation == child && x.capability&mac.CapabilityFFD == 0 // it has no other way
+		if direct && x.failures < maxFailures || only {
 			return dst, true
 		}
 	}

@@ -247,6 +247,8 @@ type Node struct {
 	pollFailed  int
 	permitUntil time.Time
 	updateID    uint8
+	foreign     int       // frames in a row under a key that is not there
+	staleUntil  time.Time // before then they mean nothing
 
 	// Joining.
 	join joiner

@@ -256,14 +256,21 @@ func (n *Node) receiveNWK(f *mac.Frame, lqi uint8) {
 		return
 	}
 	if err := n.authenticate(&p); err != nil {
+		if errors.Is(err, errForeignKey) {
+			n.foreignKey(&p, f.Src.Short)
+		}
 		return
 	}
+	n.foreign = 0
 	n.stats.Received++
 	hop := p.Aux.Source
 	n.heard(f)
 	n.learn(hop, f.Src.Short)
 	if x := n.neighbourEUI(hop); x != nil {
 		x.heard, x.lqi, x.authorised = n.now, lqi, true
+		if x.relation == child {
+			x.failures = 0
+		}
 	}
 	if p.HasSrcEUI {
 		n.learn(p.SrcEUI, p.Src)
@@ -293,7 +300,7 @@ func (n *Node) authenticate(p *nwk.Frame) error {
 	}
 	if net == nil {
 		n.stats.Unauthentic++
-		return security.ErrAuthentication
+		return errForeignKey
 	}
 	source, value := p.Aux.Source, p.Aux.Counter
 	c := net.counterOf(source)
@@ -446,8 +453,28 @@ func (n *Node) timeoutRequested(from uint16, m nwk.EndDeviceTimeoutRequest) {
 	n.commandNWK(nwk.Header{Dst: from, Radius: 1, HasSrcEUI: true, SrcEUI: n.cfg.EUI, HasDstEUI: true, DstEUI: x.eui}, answer, nil)
 }
 
-// unsecured takes a frame without NWK security: only the transport of the network key to a joiner may come so.
+// errForeignKey: a frame of this network under a key that is not there.
+var errForeignKey = fmt.Errorf("node: a network key that is not there: %w", security.ErrAuthentication)
+
+// unsecured takes a frame without NWK security: only the transport of the network key to a joiner may come so, and the
+// rejoin of a device that lost it.
 func (n *Node) unsecured(f *mac.Frame, p *nwk.Frame) {
+	if p.Type == nwk.TypeCommand && p.Dst == n.short && p.HasSrcEUI && p.Src == f.Src.Short {
+		m, _, err := nwk.ParseCommand(p.Payload)
+		switch m := m.(type) {
+		case nwk.RejoinRequest:
+			if err == nil && n.phase == up && n.cfg.Role.routes() && p.SrcEUI != n.cfg.EUI {
+				n.bareRejoinRequested(p, m)
+				return
+			}
+		case nwk.RejoinResponse:
+			if err == nil && n.phase == rejoining && n.join.attempt%2 == 1 && f.Src.Short == n.parent && p.HasDstEUI && p.DstEUI == n.cfg.EUI {
+				n.bareRejoined(p, m)
+				return
+			}
+		default:
+		}
+	}
 	if n.phase != waitingForKey || p.Type != nwk.TypeData || p.Dst != n.short || f.Src.Short != n.parent {
 		n.stats.Insecure++
 		return

@@ -125,11 +125,7 @@ func (n *Node) PermitJoin(now time.Time, d time.Duration) error {
 func (n *Node) permit(d time.Duration) { n.permitUntil = n.now.Add(d) }
 
 // childJoined is told of every device that became a child: a router tells the trust centre, the trust centre decides.
-func (n *Node) childJoined(device wire.EUI64, short uint16, secured bool) {
-	status := aps.DeviceUnsecuredJoin
-	if secured {
-		status = aps.DeviceSecuredRejoin
-	}
+func (n *Node) childJoined(device wire.EUI64, short uint16, status aps.DeviceStatus) {
 	if n.cfg.Role == Coordinator {
 		n.decide(device, short, n.short, status)
 		return
@@ -170,14 +166,25 @@ func (n *Node) decide(device wire.EUI64, short, parent uint16, status aps.Device
 		return
 	}
 	key := n.keyWith(device, preconfigured)
+	if status == aps.DeviceTrustCentreRejoin {
+		// Anyone can ask for this. Only a device that established its key can read the answer.
+		if key = n.keyWith(device, established); key == nil {
+			n.stats.Refused++
+			n.notify(Event{Kind: DeviceRefused, Device: device, Short: short, Err: ErrNoLinkKey})
+			return
+		}
+	} else {
+		n.dropKeys(func(k *linkKey) bool { return k.partner == device && k.kind != preconfigured })
+	}
 	if key == nil {
 		return
 	}
-	n.dropKeys(func(k *linkKey) bool { return k.partner == device && k.kind != preconfigured })
 	m := aps.TransportKey{Type: aps.KeyNetwork, Key: n.nets[0].key, Sequence: n.nets[0].sequence, Destination: device, Source: n.cfg.EUI}
 	n.sendJoiner(device, parent, m, key)
 	n.notify(Event{Kind: DeviceJoined, Device: device, Short: short})
-	n.expelLater(a)
+	if status != aps.DeviceTrustCentreRejoin {
+		n.expelLater(a)
+	}
 }
 
 func (n *Node) expelUnlisted(device wire.EUI64) {
@@ -298,8 +305,8 @@ func (n *Node) verify(src uint16, m aps.VerifyKey) {
 }
 
 // UpdateNetworkKey makes a new network key, sends it to every device with an established key, and has all switch to it
-// once all have it or were tried. Devices that were away learn of it when they are next heard: their parent's frames are
-// under a key that they do not have, and they rejoin.
+// once all have it or were tried. Devices that were away learn of it when they next hear their parent, whose frames are under
+// a key that they do not have: they rejoin, and get it under their link key.
 func (n *Node) UpdateNetworkKey(now time.Time, done func(missed []wire.EUI64)) error {
 	n.now = now
 	if n.cfg.Role != Coordinator || n.phase != up {
