@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ import (
 func newKeysCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "The keys of devices: import, list, check, export",
+		Short: "The keys of devices: import, list, check, repair, back up",
 		Long: `keys works on the key store of a state folder, while no daemon uses it; check can
 ask a running gateway instead. No key is ever shown: sets go by their fingerprint.
 
@@ -27,14 +28,15 @@ being given to it, previous opened it before the last change.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newKeysImportCommand(), newKeysListCommand(), newKeysCheckCommand(), newKeysExportCommand())
+	c.AddCommand(newKeysImportCommand(), newKeysListCommand(), newKeysCheckCommand(), newKeysExportCommand(),
+		newKeysBackupCommand(), newKeysRestoreCommand(), newKeysRotateRootCommand())
 	return c
 }
 
 // stateFlags say which state folder.
 type stateFlags struct {
-	state, config     string
-	rootFile, rootEnv string
+	state, config                 string
+	rootFile, rootEnv, passphrase string
 }
 
 func (s *stateFlags) add(c *cobra.Command) {
@@ -43,12 +45,13 @@ func (s *stateFlags) add(c *cobra.Command) {
 	f.StringVar(&s.config, "config", "", "take state folder and root key from this configuration of smets1d")
 	f.StringVar(&s.rootFile, "root-file", "", "file of the root key (default: root.key in the state folder)")
 	f.StringVar(&s.rootEnv, "root-env", "", "environment variable with the root key")
+	f.StringVar(&s.passphrase, "root-passphrase-file", "", "file of a passphrase that the root key is derived from")
 }
 
 // load gives the configuration, if one is named, and takes over what it says.
 func (s *stateFlags) load() (*config.Config, error) {
-	if s.rootFile != "" && s.rootEnv != "" {
-		return nil, usageError{errors.New("--root-file and --root-env: give one")}
+	if given := []string{s.rootFile, s.rootEnv, s.passphrase}; len(slices.DeleteFunc(given, func(v string) bool { return v == "" })) > 1 {
+		return nil, usageError{errors.New("--root-file, --root-env and --root-passphrase-file: give one")}
 	}
 	if s.config == "" {
 		return nil, nil
@@ -58,28 +61,35 @@ func (s *stateFlags) load() (*config.Config, error) {
 		return nil, usageError{err}
 	}
 	s.state = cfg.State
-	if s.rootFile == "" && s.rootEnv == "" {
-		s.rootFile, s.rootEnv = cfg.Keys.RootFile, cfg.Keys.RootEnv
+	if s.rootFile == "" && s.rootEnv == "" && s.passphrase == "" {
+		s.rootFile, s.rootEnv, s.passphrase = cfg.Keys.RootFile, cfg.Keys.RootEnv, cfg.Keys.RootPassphraseFile
 	}
 	return cfg, nil
 }
 
-// with runs f on the key store. make says that a state folder may be begun.
-func (s *stateFlags) with(ctx context.Context, begin bool, f func(*lab.State, *keystore.Store) error) (err error) {
+// with runs f on the key store. begin says that a state folder may be begun.
+func (s *stateFlags) with(ctx context.Context, begin bool, f func(*lab.State, *keystore.Store) error) error {
+	return s.folder(ctx, begin, func(st *lab.State) error {
+		keys, err := st.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		return f(st, keys)
+	})
+}
+
+// folder runs f on the state folder, the key store of which may not open.
+func (s *stateFlags) folder(ctx context.Context, begin bool, f func(*lab.State) error) (err error) {
 	open := lab.OpenState
 	if begin {
 		open = lab.BeginState
 	}
-	st, err := open(ctx, s.state, lab.Root{File: s.rootFile, Env: s.rootEnv}, slog.New(slog.DiscardHandler))
+	st, err := open(ctx, s.state, lab.Root{File: s.rootFile, Env: s.rootEnv, Passphrase: s.passphrase}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	keys, err := st.Keys(ctx)
-	if err != nil {
-		return err
-	}
-	return f(st, keys)
+	return f(st)
 }
 
 func newKeysImportCommand() *cobra.Command {
@@ -98,7 +108,10 @@ keys are left as they are. Delete the files afterwards: they hold keys in clear.
      "invocation_counter": 17}]}
 
 type is chf, esme, gsme or ihd; system_title and gbek may be left out;
-invocation_counter is the last one used under these keys.`,
+invocation_counter is the last one used under these keys.
+
+A CSV file will do too: a line of these names (owner in every row, of one owner),
+then a row per device, checked in the same way.`,
 		Example: `  smets1 keys import --state /var/lib/smets1 handover.json
   smets1 keys import --config /etc/smets1/smets1d.yaml handover.json`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),

@@ -160,3 +160,37 @@ func TestKeysOfTheConfiguration(t *testing.T) {
 	require.Contains(t, mustNot(t, exitUsage, "keys", "list", "--config", filepath.Join(dir, "nothing.yaml")), "no such file")
 	require.Contains(t, mustNot(t, exitUsage, "keys", "export", "--state", dir, "--reveal-keys", "--out", "x", "00-DB"), "device")
 }
+
+func TestKeysBackupRestoreAndRotate(t *testing.T) {
+	_, handover := homeFiles(t)
+	dir := t.TempDir()
+	state, file := filepath.Join(dir, "state"), filepath.Join(dir, "keys.backup")
+	must(t, "keys", "import", "--state", state, handover)
+	list := must(t, "keys", "list", "--state", state)
+	must(t, "keys", "backup", "--state", state, file)
+	require.Contains(t, mustNot(t, exitUsage, "keys", "backup", "--state", state, file), "is there already")
+
+	out := must(t, "keys", "rotate-root", "--state", state)
+	require.Contains(t, out, "are sealed under root key")
+	require.Equal(t, list, must(t, "keys", "list", "--state", state), "root.key was exchanged")
+	pass := filepath.Join(dir, "pass")
+	require.NoError(t, os.WriteFile(pass, []byte("correct horse battery staple"), 0o600))
+	must(t, "keys", "rotate-root", "--state", state, "--new-root-passphrase-file", pass)
+	mustNot(t, exitFailed, "keys", "list", "--state", state)
+	require.Equal(t, list, must(t, "keys", "list", "--state", state, "--root-passphrase-file", pass))
+	require.Contains(t, mustNot(t, exitUsage, "keys", "list", "--state", state, "--root-passphrase-file", pass, "--root-env", "X"), "give one")
+
+	// The backup is of the first root key, which is gone: a person keeps a copy.
+	fresh := filepath.Join(dir, "fresh")
+	require.Contains(t, mustNot(t, exitUsage, "keys", "restore", "--state", fresh, file), "give the right one")
+	must(t, "keys", "backup", "--state", state, "--root-passphrase-file", pass, file+"2")
+	b, err := os.ReadFile(filepath.Join(state, "root.salt"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(fresh, "root.salt"), b, 0o600))
+	require.Contains(t, must(t, "keys", "restore", "--state", fresh, "--root-passphrase-file", pass, file+"2"), "3 devices")
+	require.Equal(t, list, must(t, "keys", "list", "--state", fresh, "--root-passphrase-file", pass))
+	require.Contains(t, mustNot(t, exitUsage, "keys", "restore", "--state", fresh, "--root-passphrase-file", pass, file+"2"), "records already")
+	trail, err := os.ReadFile(filepath.Join(fresh, "audit.jsonl"))
+	require.NoError(t, err)
+	require.Contains(t, string(trail), "keys.restore")
+}

@@ -141,7 +141,7 @@ func (d *daemon) broker(ctx context.Context) (g lab.GatewayConfig, err error) {
 	if len(bc.Users) > 0 {
 		bc.Users = append(bc.Users, broker.User{Name: own, Password: broker.NewPassword(secret)})
 	}
-	if d.state, err = lab.CreateState(ctx, d.cfg.State, lab.Root{File: d.cfg.Keys.RootFile, Env: d.cfg.Keys.RootEnv}, bc); err != nil {
+	if d.state, err = lab.CreateState(ctx, d.cfg.State, lab.Root{File: d.cfg.Keys.RootFile, Env: d.cfg.Keys.RootEnv, Passphrase: d.cfg.Keys.RootPassphraseFile}, bc); err != nil {
 		return g, err
 	}
 	d.onClose("the broker", func(context.Context) error { return d.state.Close() })

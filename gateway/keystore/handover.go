@@ -60,7 +60,12 @@ type handoverRecord struct {
 
 // ParseHandover reads and checks a handover file. It reports all mistakes at
 // once, each with the device and what to do; nothing of the file is usable then.
+//
+// A first line with commas and no brace is that of a CSV file, see handoverColumns.
 func ParseHandover(b []byte) (Handover, error) {
+	if t := bytes.TrimLeft(b, " \t\r\n\ufeff"); len(t) > 0 && t[0] != '{' && bytes.ContainsRune(firstLine(t), ',') {
+		return parseHandoverCSV(b)
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	var f handoverFile
@@ -70,6 +75,16 @@ func ParseHandover(b []byte) (Handover, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Handover{}, errors.New("keystore: handover file: something follows the JSON object: remove it")
 	}
+	return f.check()
+}
+
+func firstLine(b []byte) []byte {
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	return line
+}
+
+// check says all that is wrong with a handover, whatever it was written in.
+func (f *handoverFile) check() (Handover, error) {
 	var errs []error
 	bad := func(i int, field, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("keystore: handover file: device %d (%.23s): %s: %s", i+1, f.Devices[i].EUI, field, fmt.Sprintf(format, args...)))

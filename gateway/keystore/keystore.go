@@ -43,6 +43,7 @@ type Config struct {
 type Store struct {
 	bucket store.Bucket
 	sealer sealer
+	root   string // fingerprint of the root key
 	block  uint32
 
 	mu       sync.Mutex
@@ -53,15 +54,16 @@ type Store struct {
 // undoes an import that was cut short. A root key other than the one that the
 // records were sealed under is refused.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	sealer, err := newSealer(c.Root, c.Random)
+	s, err := newStore(c)
 	if err != nil {
 		return nil, err
 	}
-	if c.Block == 0 {
-		c.Block = 256
+	if _, err := c.Bucket.Get(ctx, restoreMark); err == nil {
+		return nil, errors.New("keystore: a restore was cut short: restore the backup again")
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, wrap(err, "open")
 	}
-	s := &Store{bucket: c.Bucket, sealer: sealer, block: c.Block, counters: map[string]*Counter{}}
-	if err := s.checkRoot(ctx, c.Root.Fingerprint()); err != nil {
+	if err := s.checkRoot(ctx, s.root); err != nil {
 		return nil, err
 	}
 	if err := s.resumeImports(ctx); err != nil {
@@ -70,11 +72,25 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
+// newStore is a Store that has not looked into its bucket.
+func newStore(c Config) (*Store, error) {
+	sealer, err := newSealer(c.Root, c.Random)
+	if err != nil {
+		return nil, err
+	}
+	if c.Block == 0 {
+		c.Block = 256
+	}
+	return &Store{bucket: c.Bucket, sealer: sealer, root: c.Root.Fingerprint(), block: c.Block, counters: map[string]*Counter{}}, nil
+}
+
 const rootKey = "root"
 
 type rootRecord struct {
 	Fingerprint string `json:"fingerprint"`
 	Check       []byte `json:"check"`
+	// Next is the root key that the records are being sealed anew under.
+	Next string `json:"next,omitempty"`
 }
 
 func (s *Store) checkRoot(ctx context.Context, fingerprint string) error {
@@ -84,7 +100,7 @@ func (s *Store) checkRoot(ctx context.Context, fingerprint string) error {
 		if err != nil {
 			return err
 		}
-		b, err := json.Marshal(rootRecord{fingerprint, check})
+		b, err := json.Marshal(rootRecord{Fingerprint: fingerprint, Check: check})
 		if err != nil {
 			return err
 		}
@@ -99,6 +115,9 @@ func (s *Store) checkRoot(ctx context.Context, fingerprint string) error {
 	var r rootRecord
 	if err := json.Unmarshal(e.Value, &r); err != nil {
 		return fmt.Errorf("keystore: %s: %w", rootKey, ErrTampered)
+	}
+	if r.Next != "" {
+		return fmt.Errorf("keystore: a rotation from root key %.16s to %.16s was cut short: run it to its end with these", r.Fingerprint, r.Next)
 	}
 	if r.Fingerprint != fingerprint {
 		return fmt.Errorf("keystore: the records are sealed under root key %.16s, the one given is %s: give the right one", r.Fingerprint, fingerprint)

@@ -511,6 +511,7 @@ func FuzzParseHandover(f *testing.F) {
 	require.NoError(f, WriteHandover(&b, handover(f, 2)))
 	f.Add(b.Bytes())
 	f.Add([]byte(`{"format":"smets1-key-handover/1"}`))
+	f.Add([]byte(handoverCSV))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		h, err := ParseHandover(in)
 		if err != nil {

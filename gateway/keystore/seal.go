@@ -79,12 +79,8 @@ func RootFile(path string) (security.Key, error) {
 	if err != nil {
 		return security.Key{}, fmt.Errorf("keystore: root key: %w", err)
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return security.Key{}, fmt.Errorf("keystore: root key: %w", err)
-	}
-	if p := info.Mode().Perm(); p&0o077 != 0 {
-		return security.Key{}, fmt.Errorf("keystore: root key: others may read %s (mode %#o): chmod 600 it, and change the key if it was exposed", path, p)
+	if err := private(path, "root key"); err != nil {
+		return security.Key{}, err
 	}
 	return parseRoot(string(b), path)
 }
@@ -94,29 +90,10 @@ func newRootFile(path string) (security.Key, error) {
 	if _, err := rand.Read(raw); err != nil {
 		return security.Key{}, fmt.Errorf("keystore: root key: %w", err)
 	}
-	// Written beside and linked into place, so that a crash leaves no half
-	// key and two processes cannot make two.
-	tmp := fmt.Sprintf("%s.%x", path, raw[:4])
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := placeNew(path, []byte(hex.EncodeToString(raw)+"\n")); err != nil {
 		return security.Key{}, fmt.Errorf("keystore: make root key: %w", err)
 	}
-	_, err = f.WriteString(hex.EncodeToString(raw) + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Link(tmp, path)
-	}
-	exists := errors.Is(err, fs.ErrExist)
-	if exists {
-		err = nil
-	}
-	if err = errors.Join(err, os.Remove(tmp)); err != nil {
-		return security.Key{}, fmt.Errorf("keystore: make root key: %w", err)
-	}
-	if exists {
-		return RootFile(path)
-	}
-	return security.NewKey(raw)
+	return RootFile(path) // which may be another process's
 }
 
 // RootEnv reads the root key from an environment variable of 64 hexadecimal

@@ -84,9 +84,10 @@ type Homes struct {
 
 // Keys are about the keys of devices.
 type Keys struct {
-	RootFile string   `yaml:"root-file" path:"y" doc:"File of the root key, 64 hexadecimal digits; made if there is none. Keep a copy apart from the state. Empty: STATE/root.key."`
-	RootEnv  string   `yaml:"root-env" doc:"Environment variable with the root key, in place of a file."`
-	Import   []string `yaml:"import" path:"y" doc:"Handover files (JSON) to take in at each start, each whole or not at all. Devices that the store knows are left alone: their keys may have been changed since."`
+	RootFile           string   `yaml:"root-file" path:"y" doc:"File of the root key, 64 hexadecimal digits; made if there is none. Keep a copy apart from the state. Empty: STATE/root.key."`
+	RootEnv            string   `yaml:"root-env" doc:"Environment variable with the root key, in place of a file."`
+	RootPassphraseFile string   `yaml:"root-passphrase-file" doc:"File of a passphrase that the root key is derived from (with root.salt in the state folder), in place of a key."`
+	Import             []string `yaml:"import" path:"y" doc:"Handover files (JSON) to take in at each start, each whole or not at all. Devices that the store knows are left alone: their keys may have been changed since."`
 }
 
 // Firmware is about images.

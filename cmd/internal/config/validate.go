@@ -318,6 +318,9 @@ func (ld *loader) keys(k *Keys) {
 			ld.problem("keys.root-file", "%v", err)
 		}
 	}
+	if k.RootPassphraseFile != "" && (k.RootFile != "" || k.RootEnv != "") {
+		ld.problem("keys.root-passphrase-file", "there is a root key too: keep the one that you mean")
+	}
 	if k.RootEnv != "" {
 		if _, err := keystore.RootEnv(k.RootEnv); err != nil {
 			ld.problem("keys.root-env", "%v", err)

@@ -18,6 +18,7 @@ import (
 const (
 	stateBroker   = "nats"
 	stateRoot     = "root.key"
+	stateSalt     = "root.salt" // of a passphrase
 	stateFirmware = "firmware"
 	stateLines    = "tty"
 )
@@ -30,9 +31,12 @@ type State struct {
 	Root   security.Key
 }
 
-// Root says where the root key is: in a file, in an environment variable, or,
-// with both empty, in the state folder.
-type Root struct{ File, Env string }
+// Root says where the root key is: in a file, in an environment variable, derived
+// from the passphrase in a file, or, with all empty, in the state folder.
+type Root struct{ File, Env, Passphrase string }
+
+// Key reads the root key of a state folder.
+func (r Root) Key(dir string) (security.Key, error) { return r.key(dir) }
 
 func (r Root) key(dir string) (security.Key, error) {
 	switch {
@@ -40,6 +44,8 @@ func (r Root) key(dir string) (security.Key, error) {
 		return keystore.RootEnv(r.Env)
 	case r.File != "":
 		return keystore.RootFile(r.File)
+	case r.Passphrase != "":
+		return keystore.RootPassphrase(r.Passphrase, filepath.Join(dir, stateSalt))
 	default:
 		return keystore.RootFile(filepath.Join(dir, stateRoot))
 	}
@@ -91,9 +97,18 @@ func (s *State) LinesDir() string { return filepath.Join(s.Dir, stateLines) }
 
 // Keys opens the key store of the folder.
 func (s *State) Keys(ctx context.Context) (*keystore.Store, error) {
-	b, err := s.Store.Bucket(ctx, "keys", store.Options{Sync: true})
+	c, err := s.KeysConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return keystore.Open(ctx, keystore.Config{Bucket: b, Root: s.Root})
+	return keystore.Open(ctx, c)
 }
+
+// KeysConfig says where the key store of the folder is.
+func (s *State) KeysConfig(ctx context.Context) (keystore.Config, error) {
+	b, err := s.Store.Bucket(ctx, "keys", store.Options{Sync: true})
+	return keystore.Config{Bucket: b, Root: s.Root}, err
+}
+
+// RootPath is where the root key is if it is nowhere else.
+func (s *State) RootPath() string { return filepath.Join(s.Dir, stateRoot) }
