@@ -114,7 +114,7 @@ func TestPowerLossAtEveryBlock(t *testing.T) {
 				u = reborn(t, nv, at)
 				m = &u.image
 			} else {
-				u.PowerCut(at)
+				u.PowerCut(start, at)
 				require.True(t, u.On(at))
 			}
 			require.Equal(t, server.ImageInitiated, m.Status(at))
@@ -151,7 +151,7 @@ func TestPowerLossDuringActivation(t *testing.T) {
 				u = reborn(t, nv, at)
 				m = &u.image
 			} else {
-				u.PowerCut(at)
+				u.PowerCut(start, at)
 			}
 			require.True(t, u.On(reboot.Add(2*time.Hour)))
 			at = reboot.Add(3 * time.Hour)

@@ -28,6 +28,7 @@ type Birth struct {
 	ClockError time.Duration // at Start; positive is ahead
 	Prepayment bool
 	Start      time.Time // start of the simulation
+	Source     *Clock    // that the device's clock follows; nil: none
 
 	// Secret feeds the challenges that the device sends; it differs per device.
 	Secret [32]byte

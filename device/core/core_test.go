@@ -47,7 +47,7 @@ var model = sync.OnceValues(func() (*server.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return server.NewModel(server.Config{Name: "test", Associations: assoc, Objects: Objects(MeterFirmware)})
+	return server.NewModel(server.Config{Name: "test", Associations: assoc, Objects: Objects(MeterFirmware, &secure().ESME)})
 })
 
 func unit(t testing.TB, f Faults) *Unit {
@@ -167,7 +167,7 @@ func FuzzRecord(f *testing.F) {
 func TestLogIsARing(t *testing.T) {
 	var l Log
 	for i := range LogSize + 5 {
-		l.Add(start.Add(time.Duration(i)*time.Second), Event(i))
+		l.Add(start.Add(time.Duration(i)*time.Second), Event(i), 0)
 	}
 	require.Len(t, l.Entries(), LogSize)
 	require.Equal(t, Event(5), l.Entries()[0].Code)
@@ -178,7 +178,7 @@ func TestLogIsARing(t *testing.T) {
 func TestPowerCut(t *testing.T) {
 	u := unit(t, Faults{})
 	require.True(t, u.On(start))
-	u.PowerCut(start.Add(time.Minute))
+	u.PowerCut(start, start.Add(time.Minute))
 	require.False(t, u.On(start.Add(59*time.Second)))
 	require.Equal(t, start.Add(time.Minute), u.Deadline())
 	require.Empty(t, u.ServeFrame(start, []byte{0, 1, 0, 16, 0, 1, 0, 1, 0x60}, nil), "no power, no answer")
@@ -229,7 +229,7 @@ func TestImageRules(t *testing.T) {
 	require.NoError(t, m.Block(start, 1, make([]byte, 1)), "again")
 	require.NoError(t, m.Block(start, 0, make([]byte, 256)))
 	require.Equal(t, cosem.ActionTemporaryFailure, m.Verify(start))
-	u.PowerCut(start.Add(time.Second))
+	u.PowerCut(start, start.Add(time.Second))
 	require.True(t, u.On(start.Add(time.Second)))
 	require.Equal(t, server.ImageInitiated, m.Status(start.Add(time.Second)), "the verification did not end")
 	require.EqualValues(t, 2, m.FirstMissing())
@@ -253,4 +253,52 @@ func TestAssociations(t *testing.T) {
 	}
 	_, err := Associations(profile.DLMS{Conformance: []string{"magic"}})
 	require.Error(t, err)
+}
+
+// A meter's clock follows the hub's within ten seconds, and is left alone, and called
+// doubtful, beyond.
+func TestClockFollowsTheHub(t *testing.T) {
+	hub := Clock{setAt: start, err: 2 * time.Second, ppm: 10}
+	c := Clock{setAt: start, err: -3 * time.Second, ppm: -20}
+	c.Follows(&hub, 3*time.Hour)
+	at := start.Add(time.Hour)
+	require.Equal(t, -3*time.Second-72*time.Millisecond, c.Error(at), "not yet")
+	for day := range 400 {
+		at := time.Date(2019, 7, 16+day, 3, 0, 0, 0, time.UTC)
+		require.Equal(t, hub.Error(at), c.Error(at), "it was synchronised at that time")
+		require.LessOrEqual(t, (c.Error(at.Add(23*time.Hour)) - hub.Error(at.Add(23*time.Hour))).Abs(), 3*time.Second)
+		require.True(t, c.Reliable(at))
+	}
+	at = start.AddDate(0, 0, 30)
+	hub.Set(at, at.Add(8*time.Hour))
+	require.False(t, c.Reliable(at.AddDate(0, 0, 2)))
+	require.Less(t, c.Error(at.AddDate(0, 0, 2)).Abs(), 2*time.Minute, "the hub's mistake is not the meter's")
+	c.Set(at.AddDate(0, 0, 3), at.AddDate(0, 0, 3).Add(8*time.Hour+time.Second))
+	require.True(t, c.Reliable(at.AddDate(0, 0, 5)))
+}
+
+// What counters of old keys and transactions a keyring has survives.
+func TestPastKeysSurvive(t *testing.T) {
+	u := unit(t, Faults{})
+	s := u.keys.Snapshot()
+	s.Past = []server.PastKey{{Fingerprint: "abc", Broadcast: true, NextTx: 7, Rx: map[security.SystemTitle]uint32{{1}: 5, {2}: 6}}}
+	s.Transactions = map[security.SystemTitle][]byte{{3}: {9, 9}}
+	u.keys.Restore(s)
+	u.touch()
+	nv := &Memory{}
+	require.NoError(t, u.Flush(nv))
+	v := unit(t, Faults{})
+	require.NoError(t, v.Restore(start, nv))
+	got := v.keys.Snapshot()
+	require.Equal(t, s.Past, got.Past)
+	require.Equal(t, s.Transactions, got.Transactions)
+}
+
+// Who fails to prove himself is in the security log.
+func TestUnauthorised(t *testing.T) {
+	u := unit(t, Faults{})
+	u.Unauthorised(start, server.Peer{})
+	require.Equal(t, EventUnauthorised, u.SecurityLog().Entries()[0].Code)
+	require.Equal(t, "unauthorised access", EventUnauthorised.String())
+	require.Equal(t, "event 999", Event(999).String())
 }

@@ -16,7 +16,6 @@ type Event uint16
 const (
 	EventPowerUp           Event = 1
 	EventClockAdjusted     Event = 2
-	EventClockUnreliable   Event = 3 // the hub's clock and this one are too far apart
 	EventSupplyInterrupted Event = 4
 	EventSupplyRestored    Event = 5
 	EventLogCleared        Event = 6
@@ -47,23 +46,19 @@ const (
 	EventWoken             Event = 51
 	EventCalledHome        Event = 52
 	EventLastGasp          Event = 53
-	EventWANLost           Event = 54
 	EventQuotaReached      Event = 55
-	EventDeviceJoined      Event = 56
 	EventDeviceLeft        Event = 57
 	EventDeviceAllowed     Event = 58
-	EventDeviceRefused     Event = 59
 	EventTariffChanged     Event = 60
 	EventPriceChanged      Event = 61
 	EventBillingReset      Event = 62 // another tenant or supplier
 	EventVoltageOver       Event = 70
 	EventVoltageUnder      Event = 71
-	EventBatteryLow        Event = 72
 )
 
 // events are the words of the catalogue.
 var events = map[Event]string{
-	EventPowerUp: "power up", EventClockAdjusted: "clock adjusted", EventClockUnreliable: "clock not synchronised",
+	EventPowerUp: "power up", EventClockAdjusted: "clock adjusted",
 	EventSupplyInterrupted: "supply interrupted", EventSupplyRestored: "supply restored", EventLogCleared: "log cleared",
 	EventKeysStaged: "keys staged", EventKeysCommitted: "keys committed", EventKeysDropped: "keys dropped", EventUnauthorised: "unauthorised access",
 	EventTamperCover: "cover opened", EventTamperTerminal: "terminal cover opened", EventTamperBattery: "battery cover opened", EventTamperMagnet: "magnetic field",
@@ -71,10 +66,10 @@ var events = map[Event]string{
 	EventSupplyDisabled: "supply disabled", EventSupplyArmed: "supply armed", EventSupplyEnabled: "supply enabled", EventLoadLimited: "load limited",
 	EventCreditAdded: "credit adjusted", EventPaymentMode: "payment mode changed", EventCreditLow: "credit low", EventCreditExhausted: "credit exhausted",
 	EventEmergency: "emergency credit activated", EventTopUp: "top-up", EventCodeRefused: "top-up refused", EventKeypadLocked: "keypad locked",
-	EventEndpointChanged: "end point changed", EventWoken: "woken", EventCalledHome: "called home", EventLastGasp: "last gasp", EventWANLost: "WAN lost",
-	EventQuotaReached: "text message quota reached", EventDeviceJoined: "device joined", EventDeviceLeft: "device left",
-	EventDeviceAllowed: "device allowed", EventDeviceRefused: "device not allowed", EventTariffChanged: "tariff changed", EventPriceChanged: "price changed",
-	EventBillingReset: "billing period begun", EventVoltageOver: "over-voltage", EventVoltageUnder: "under-voltage", EventBatteryLow: "battery low",
+	EventEndpointChanged: "end point changed", EventWoken: "woken", EventCalledHome: "called home", EventLastGasp: "last gasp",
+	EventQuotaReached: "text message quota reached", EventDeviceLeft: "device left",
+	EventDeviceAllowed: "device allowed", EventTariffChanged: "tariff changed", EventPriceChanged: "price changed",
+	EventBillingReset: "billing period begun", EventVoltageOver: "over-voltage", EventVoltageUnder: "under-voltage",
 }
 
 // String gives the words for an event.
@@ -87,10 +82,11 @@ func (e Event) String() string {
 
 // Secure reports whether an event is one of the security log.
 func (e Event) Secure() bool {
-	return e >= EventKeysStaged && e < EventSupplyDisabled || e == EventLogCleared || e == EventClockUnreliable
+	return e >= EventKeysStaged && e < EventSupplyDisabled || e == EventLogCleared
 }
 
-// LogSize is how many events a log keeps: the 100 that a SMETS1 device may answer with (published, DUIS).
+// LogSize is how many events a log keeps where a profile does not say: the 100 that a
+// SMETS1 device may answer with (published, DUIS).
 const LogSize = 100
 
 // Entry is one event and when it happened, by the device's clock, in seconds since 1970.
@@ -104,11 +100,13 @@ type Log struct {
 	entries []Entry
 }
 
-// Add enters an event.
-func (l *Log) Add(at time.Time, code Event) {
-	if len(l.entries) == LogSize {
-		copy(l.entries, l.entries[1:])
-		l.entries = l.entries[:LogSize-1]
+// Add enters an event in a log of a size; 0 is LogSize.
+func (l *Log) Add(at time.Time, code Event, size int) {
+	if size == 0 {
+		size = LogSize
+	}
+	if len(l.entries) >= size {
+		l.entries = append(l.entries[:0], l.entries[len(l.entries)-size+1:]...)
 	}
 	l.entries = append(l.entries, Entry{at.Unix(), code})
 }
@@ -129,7 +127,7 @@ func (l *Log) append(b []byte) []byte {
 
 func (l *Log) restore(r *wire.Reader) {
 	l.entries = nil
-	for r.Err() == nil && r.Len() > 0 && len(l.entries) < LogSize {
+	for r.Err() == nil && r.Len() > 0 {
 		l.entries = append(l.entries, Entry{int64(r.U64()), Event(r.U16())})
 	}
 }

@@ -36,6 +36,7 @@ var (
 	ClockName        = cosem.MustOBIS("0-0:1.0.0.255")
 	SecurityName     = cosem.MustOBIS("0-0:43.0.0.255")
 	LogName          = cosem.MustOBIS("0-0:99.98.0.255")
+	SecurityLogName  = cosem.MustOBIS("0-0:99.98.1.255")
 	OperationName    = cosem.MustOBIS("0-0:96.8.0.255") // time of operation
 	EventName        = cosem.MustOBIS("0-0:96.11.0.255")
 	SerialName       = cosem.MustOBIS("0-0:96.1.0.255")
@@ -101,8 +102,8 @@ type Holder interface{ Core() *Unit }
 
 func of(c *server.Call) *Unit { return c.Device.State.(Holder).Core() }
 
-// Objects are what every device has. firmware is the logical name of its version.
-func Objects(firmware cosem.OBIS) []server.Object {
+// Objects are what every device has, of a make. firmware is the logical name of its version.
+func Objects(firmware cosem.OBIS, d *profile.Device) []server.Object {
 	word := func(name cosem.OBIS, f func(*Unit) string) server.Object {
 		return server.Data(name, server.Value{Access: Private, Get: server.Text(func(c *server.Call) string { return f(of(c)) })})
 	}
@@ -121,7 +122,17 @@ func Objects(firmware cosem.OBIS) []server.Object {
 		server.Data(EUIName, server.Value{Access: Private, Get: server.Octets(func(c *server.Call) []byte { return of(c).EUI[:] })}),
 		server.Clock(ClockName, server.ClockConfig{
 			Access: PublicManaged,
-			Time:   func(c *server.Call) axdr.DateTime { return axdr.DateTimeOf(of(c).clock.Now(c.Now)) },
+			Time: func(c *server.Call) axdr.DateTime {
+				u := of(c)
+				d := axdr.DateTimeOf(u.clock.Now(c.Now))
+				if !u.clock.Reliable(c.Now) {
+					d.Status |= axdr.ClockDoubtful
+				}
+				return d
+			},
+			// The clock shows standard time; these tell when the wall clock is another (published,
+			// the Summer Time Order 2002): the last Sunday of March and of October, 01:00 UTC.
+			Begin: lastSunday(3), End: lastSunday(10),
 			SetTime: func(c *server.Call, d axdr.DateTime) error {
 				t, err := d.In(time.UTC)
 				if err != nil {
@@ -149,17 +160,37 @@ func Objects(firmware cosem.OBIS) []server.Object {
 			}
 			return 0
 		})}),
-		server.Profile(LogName, server.ProfileConfig{
-			Access: Private, Capacity: LogSize,
-			Columns: []server.Column{ClockColumn, {Attribute: cosem.Attribute{Class: cosem.ClassData, Instance: EventName, ID: 2}}},
-			Rows:    func(c *server.Call) server.Rows { return logRows(of(c).log.Entries()) },
-			Reset: server.Method{Access: Run, Do: server.Zero(func(c *server.Call) error {
-				of(c).log.Clear()
-				of(c).touch()
-				return nil
-			})},
-		}),
+		eventLog(LogName, d.Logs.Events, func(u *Unit) *Log { return &u.log }),
+		eventLog(SecurityLogName, d.Logs.Security, func(u *Unit) *Log { return &u.secure }),
 	}
+}
+
+// eventLog declares a log of events. That it was cleared is an entry of the security log.
+func eventLog(name cosem.OBIS, size int, log func(*Unit) *Log) server.Object {
+	if size == 0 {
+		size = LogSize
+	}
+	return server.Profile(name, server.ProfileConfig{
+		Access: Private, Capacity: uint32(size), Restrictors: Restrictors,
+		Columns: []server.Column{ClockColumn, {Attribute: cosem.Attribute{Class: cosem.ClassData, Instance: EventName, ID: 2}}},
+		Rows:    func(c *server.Call) server.Rows { return logRows(log(of(c)).Entries()) },
+		Reset: server.Method{Access: Run, Do: server.Zero(func(c *server.Call) error {
+			u := of(c)
+			log(u).Clear()
+			u.secure.Add(u.clock.Now(c.Now), EventLogCleared, u.Make.Logs.Security)
+			u.touch()
+			return nil
+		})},
+	})
+}
+
+// lastSunday of a month, at 01:00, as the Blue Book writes it: day FE is the last, on
+// or before which weekday 7 falls.
+func lastSunday(month uint8) axdr.DateTime {
+	d := axdr.UnspecifiedDateTime
+	d.Date.Month, d.Date.Day, d.Date.Weekday = month, 0xFE, 7
+	d.Time = axdr.Time{Hour: 1}
+	return d
 }
 
 func keyChange() server.Object {

@@ -42,6 +42,8 @@ type Sections interface {
 	RestoreSection(s Section, r *wire.Reader) bool
 	// PowerUp is called when power comes back, after the unit's own part of it.
 	PowerUp(now time.Time)
+	// PowerDown is called when the power fails, with when it will be back.
+	PowerDown(now, until time.Time)
 	// Settle is called before anything is asked of the device: it does what came due by itself.
 	Settle(now time.Time)
 }
@@ -61,6 +63,9 @@ type Faults struct {
 func (u *Unit) Init(b Birth, model *server.Model, state any, more Sections, f Faults) {
 	u.Birth, u.faults, u.more = b, f, more
 	u.clock = Clock{setAt: b.Start, err: b.ClockError, ppm: int64(b.Make.DriftPPM)}
+	if b.Source != nil {
+		u.clock.Follows(b.Source, time.Duration(b.Secret[3])*5*time.Minute+time.Minute)
+	}
 	u.image = Image{unit: u, birth: &u.Birth}
 	u.keys.init(&u.Birth, u.touch)
 	u.change, _, u.version = u.keys.Change(b.Start)
@@ -107,12 +112,15 @@ func (u *Unit) SecurityLog() *Log { return &u.secure }
 // one of those.
 func (u *Unit) Event(now time.Time, code Event) {
 	at := u.clock.Now(now)
-	u.log.Add(at, code)
+	u.log.Add(at, code, u.Make.Logs.Events)
 	if code.Secure() {
-		u.secure.Add(at, code)
+		u.secure.Add(at, code, u.Make.Logs.Security)
 	}
 	u.touch()
 }
+
+// Unauthorised implements server.Watcher.
+func (u *Unit) Unauthorised(now time.Time, _ server.Peer) { u.Event(now, EventUnauthorised) }
 
 // Derive makes secrets of the device: what, and how many octets, up to 32.
 func (u *Unit) Derive(what string, n int) []byte {
@@ -261,7 +269,10 @@ func (u *Unit) Deadline() time.Time { return u.offUntil }
 
 // PowerCut takes the power away until a time. Staged keys, associations and a
 // verification under way are lost.
-func (u *Unit) PowerCut(until time.Time) {
+func (u *Unit) PowerCut(now, until time.Time) {
+	if u.more != nil && u.offUntil.IsZero() {
+		u.more.PowerDown(now, until)
+	}
 	u.restart(until)
 	u.Device.DropAll()
 	u.keys.PowerCut()
@@ -294,7 +305,7 @@ func (u *Unit) Served(now time.Time) {
 	if u.faults.PowerCutAtKeyStage && !u.faults.spent && u.keys.Staged(now) {
 		u.faults.spent = true
 		u.touch()
-		u.PowerCut(now.Add(u.Make.Image.Reboot))
+		u.PowerCut(now, now.Add(u.Make.Image.Reboot))
 	}
 }
 

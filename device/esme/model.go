@@ -27,7 +27,7 @@ func Model(p *profile.Profile) (*server.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: esme: %w", p.Name, err)
 	}
-	objects := core.Objects(core.MeterFirmware)
+	objects := core.Objects(core.MeterFirmware, d)
 	own := Points(d, p.Has(profile.QuirkDualElement))
 	// Points of the common part are declared with their methods by package meter.
 	common := meter.Points(d.Tariff.Registers, 1)

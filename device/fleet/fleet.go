@@ -462,7 +462,7 @@ func (f *Fleet) PowerCut(name, device string, d time.Duration) error {
 		if u == nil {
 			return fmt.Errorf("fleet: home %s has no device %q: hub, esme or gsme", name, device)
 		}
-		u.PowerCut(now.Add(d))
+		u.PowerCut(now, now.Add(d))
 		if h.radio != nil {
 			h.radio.PowerCut(now, u.EUI, now.Add(d))
 		}

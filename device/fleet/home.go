@@ -76,11 +76,16 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 		f.models[s.profile.Name].hub, s.deviceFaults(roleHub))
 	common := meter.Config{Use: l.importing, Installed: l.installed, First: l.first[0], Balance: l.balance[0], Friendly: friendlyHours}
 	l.electricity(&common)
-	h.esme = esme.New(m.birth(&s, roleESME), esme.Config{Config: common, Export: l.exporting},
+	birth := func(role uint32) core.Birth { // of a meter, whose clock follows the hub's
+		b := m.birth(&s, role)
+		b.Source = h.hub.Clock()
+		return b
+	}
+	h.esme = esme.New(birth(roleESME), esme.Config{Config: common, Export: l.exporting},
 		f.models[s.set.esmeFrom.Name].esme, s.deviceFaults(roleESME))
 	if s.gas {
 		c := meter.Config{Use: l.gas, Installed: l.installed, First: l.first[2], Balance: l.balance[1], Prices: &gasPrices, Account: &emergency, Friendly: friendlyHours}
-		h.gsme = gsme.New(m.birth(&s, roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
+		h.gsme = gsme.New(birth(roleGSME), c, f.models[s.set.gsmeFrom.Name].gsme, s.deviceFaults(roleGSME))
 	}
 	for _, u := range h.units() {
 		restore := u.Restore

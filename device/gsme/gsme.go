@@ -145,7 +145,7 @@ func Model(p *profile.Profile) (*server.Model, error) {
 	}
 	shared := meter.Points(d.Tariff.Registers, 7)
 	own := Points(d)
-	objects := append(core.Objects(core.MeterFirmware), point.Objects(own[:len(own)-len(shared)], of, core.Private, core.Managed)...)
+	objects := append(core.Objects(core.MeterFirmware, d), point.Objects(own[:len(own)-len(shared)], of, core.Private, core.Managed)...)
 	objects = append(objects, meter.Objects(d, shared, VolumeName)...)
 	reading := func(c *server.Call, at time.Time) int64 { return of(c).Reading(at) }
 	log := func(name cosem.OBIS, period time.Duration, n int) server.Object {

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"smets1/device/core"
+	"smets1/device/point"
 	"smets1/device/profile"
 	"smets1/dlms/apdu"
 	"smets1/dlms/axdr"
@@ -63,6 +64,7 @@ type Hub struct {
 	sms      uint32   // messages received
 	wan      wan
 	waiting  []request
+	net      *network // nil until something is out of the ordinary
 }
 
 type wan struct {
@@ -114,7 +116,10 @@ func (h *Hub) Forward(now time.Time, r server.Forwarded) {
 		h.refuse(now, r)
 		return
 	}
-	copy(to[:], r.Address)
+	if copy(to[:], r.Address); !h.Allowed(to) {
+		h.refuse(now, r)
+		return
+	}
 	frame, err := wrapper.Header{Source: r.Client, Destination: r.Server, Length: uint16(len(r.APDU))}.AppendBinary(nil)
 	if err == nil {
 		err = h.han.Send(now, to, append(frame, r.APDU...))
@@ -230,6 +235,7 @@ func (h *Hub) message(now time.Time) {
 		return
 	}
 	h.sms++
+	h.quota(now)
 	h.Touch()
 	if h.wan.count == 0 || now.Sub(h.wan.first) > wakeWindow {
 		h.wan.count, h.wan.first = 0, now
@@ -264,7 +270,8 @@ func (h *Hub) Awake(now time.Time) bool {
 	case h.Profile.WAN.Wake == profile.WakeNone:
 		return true
 	default:
-		return now.Before(h.wan.awakeUntil)
+		_, on := h.scheduled(now)
+		return on || now.Before(h.wan.awakeUntil)
 	}
 }
 
@@ -280,6 +287,9 @@ func (h *Hub) Heard(now time.Time) {
 func (h *Hub) AsleepAt() time.Time {
 	if h.Profile.WAN.Wake == profile.WakeNone {
 		return time.Time{}
+	}
+	if began, on := h.scheduled(h.wan.awakeUntil); on {
+		return began.Add(h.Profile.WAN.CallWindow)
 	}
 	return h.wan.awakeUntil
 }
@@ -311,6 +321,9 @@ func (h *Hub) setEndpoint(now time.Time, list []string) error {
 
 // AppendSections implements core.Sections.
 func (h *Hub) AppendSections(b []byte) []byte {
+	if h.net != nil {
+		b = core.AppendSection(b, core.SectionNetwork, h.net.append)
+	}
 	if h.endpoint == nil && h.sms == 0 {
 		return b
 	}
@@ -325,6 +338,10 @@ func (h *Hub) AppendSections(b []byte) []byte {
 
 // RestoreSection implements core.Sections.
 func (h *Hub) RestoreSection(s core.Section, r *wire.Reader) bool {
+	if s == core.SectionNetwork {
+		h.net = restoreNetwork(r)
+		return true
+	}
 	if s != core.SectionWAN {
 		return false
 	}
@@ -351,14 +368,15 @@ func Model(p *profile.Profile) (*server.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: hub: %w", p.Name, err)
 	}
-	objects := append(core.Objects(core.HubFirmware),
+	objects := append(core.Objects(core.HubFirmware, &p.Hub),
 		server.AutoConnect(AutoConnectName, server.AutoConnectConfig{
 			Access: core.Managed, Mode: 1,
 			Destinations:    func(c *server.Call) []string { return of(c).Endpoint() },
 			SetDestinations: func(c *server.Call, list []string) error { return of(c).setEndpoint(c.Now, list) },
 		}),
 		server.Data(core.HANDevicesName, server.Value{Access: core.Private, Get: func(c *server.Call, dst []byte) ([]byte, error) {
-			members := of(c).cfg.Members
+			h := of(c)
+			members := slices.DeleteFunc(slices.Clone(h.cfg.Members), func(m Member) bool { return !h.Allowed(m.EUI) })
 			dst = axdr.AppendArrayHeader(dst, len(members))
 			for i := range members {
 				dst = axdr.AppendStructureHeader(dst, 3)
@@ -369,6 +387,8 @@ func Model(p *profile.Profile) (*server.Model, error) {
 			return dst, nil
 		}}),
 	)
+	objects = append(objects, point.Objects(Points(), of, core.Private, core.Managed)...)
+	objects = append(objects, networkObject(), deviceLog(), callObject())
 	return server.NewModel(server.Config{
 		Name: p.Hub.Manufacturer + " " + p.Hub.Model, Associations: assoc, Objects: objects,
 	})

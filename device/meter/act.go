@@ -27,6 +27,8 @@ const (
 	actSnapshot  kind = 14 // cause
 	actDemand    kind = 15 // resets the maximum demand
 	actUseCode   kind = 16 // counter: a code that moves no money
+	actOutage    kind = 17 // until when the network is off
+	lastKind     kind = actOutage
 )
 
 // act is one thing that was done, or will be: a tariff that waits for its time is an
@@ -145,7 +147,7 @@ func readActs(r *wire.Reader) (acts []act) {
 	for r.Err() == nil && r.Len() > 0 {
 		a := act{kind: kind(r.U8())}
 		head := readInts(r, 2)
-		if len(head) < 2 || head[1] < 0 || head[1] > 1024 || head[0] < last || a.kind == 0 || a.kind > actUseCode || len(acts) >= maxActs {
+		if len(head) < 2 || head[1] < 0 || head[1] > 1024 || head[0] < last || a.kind == 0 || a.kind > lastKind || len(acts) >= maxActs {
 			r.Failf("act %d of kind %d is malformed", len(acts), a.kind)
 			break
 		}

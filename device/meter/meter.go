@@ -203,6 +203,25 @@ func (m *Meter) Gas() bool { return m.Kind == kindGas }
 // PowerUp implements core.Sections. Switch and valve stay as they were.
 func (m *Meter) PowerUp(time.Time) {}
 
+// PowerDown implements core.Sections. An electricity meter has lost its supply, and the
+// home with it; a gas meter has a battery, which was taken out.
+func (m *Meter) PowerDown(now, until time.Time) {
+	m.Settle(now)
+	if m.Gas() || m.full() {
+		return
+	}
+	m.do(now, actOutage, nil, until.Unix())
+}
+
+// Tamper enters that somebody interfered: one of the tamper events. lock disables the supply.
+func (m *Meter) Tamper(now time.Time, what core.Event, lock bool) {
+	m.Settle(now)
+	m.Event(now, what)
+	if lock && m.switchTo(now, Disabled, ReasonEvent) != nil {
+		return // its memory is full: the event is in the log all the same
+	}
+}
+
 // setMPxN changes the point of supply: digits, as many as an MPAN or MPRN has.
 func (m *Meter) setMPxN(v string) error {
 	lo, hi := 13, 13

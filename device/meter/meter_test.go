@@ -34,7 +34,7 @@ func modelOf(t testing.TB, d *profile.Device, medium uint8) *server.Model {
 	assoc, err := core.Associations(d.DLMS)
 	require.NoError(t, err)
 	points := append(Points(d.Tariff.Registers, medium), BlockPoints(tariff.BlockTiers, d.Tariff.Blocks)...)
-	objects := append(core.Objects(core.MeterFirmware), Objects(d, points, register)...)
+	objects := append(core.Objects(core.MeterFirmware, d), Objects(d, points, register)...)
 	objects = append(objects, ThresholdObjects(tariff.BlockTiers, d.Tariff.Blocks, register)...)
 	m, err := server.NewModel(server.Config{Associations: assoc, Objects: objects})
 	require.NoError(t, err)

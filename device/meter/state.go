@@ -92,6 +92,7 @@ type State struct {
 	cost     int64 // of this billing period, with thousandths
 	gaps     []gap
 
+	outage   int64 // the network is off until
 	over     int64 // load above the limit since; 0 is not
 	restore  int64 // when a limited supply comes back; 0 is not
 	warned   bool  // low credit was told
@@ -231,7 +232,7 @@ func (r *replay) next(to int64) int64 {
 	if s.halves() {
 		next = min(next, s.at-s.at%half+half)
 	}
-	for _, t := range [...]int64{s.restore, s.overUntil()} {
+	for _, t := range [...]int64{s.restore, s.overUntil(), s.outage} {
 		if t > s.at {
 			next = min(next, t)
 		}
@@ -260,7 +261,7 @@ func (r *replay) flow(next int64) {
 	s := r.s
 	use, second := r.use.Total(next), r.second.Total(next)
 	energy := r.m.energy(use + second)
-	if s.Supply == Enabled {
+	if s.Supply == Enabled && s.at >= s.outage {
 		used := energy - s.energy
 		extra := second - s.second64
 		if extra > 0 {
@@ -312,6 +313,10 @@ func (s *State) pay(thousandths int64) {
 func (r *replay) due() {
 	s := r.s
 	off := s.Supply != Enabled
+	if s.outage > 0 && s.at >= s.outage {
+		s.outage = 0
+		r.tell(s.at, core.EventSupplyRestored)
+	}
 	if s.at%3600 == 0 {
 		s.Account.Hour(off)
 	}
@@ -424,7 +429,7 @@ func (r *replay) supply(state uint8, why Reason) {
 	switch state {
 	case Enabled:
 		if n := len(s.gaps); n > 0 && s.gaps[n-1].to == 0 {
-			s.gaps[n-1].to = max(s.at, s.gaps[n-1].from)
+			s.gaps[n-1].to = max(s.at, s.outage, s.gaps[n-1].from)
 		}
 		r.tell(s.at, core.EventSupplyEnabled)
 	case Armed:
@@ -433,14 +438,14 @@ func (r *replay) supply(state uint8, why Reason) {
 		r.tell(s.at, core.EventSupplyDisabled)
 	}
 	if was == Enabled {
-		s.gaps = append(s.gaps, gap{from: s.at})
+		s.gaps = append(s.gaps, gap{from: max(s.at, s.outage)})
 	}
 }
 
 func (s *State) offAt(at int64) bool {
 	for i := len(s.gaps) - 1; i >= 0; i-- {
-		if g := s.gaps[i]; at >= g.from {
-			return g.to == 0 || at < g.to
+		if g := s.gaps[i]; at >= g.from && (g.to == 0 || at < g.to) {
+			return true
 		}
 	}
 	return false
@@ -521,6 +526,8 @@ func (r *replay) apply(a *act) {
 		r.snapshot(Cause(a.arg(0)))
 	case actDemand:
 		s.Demand = s.at
+	case actOutage:
+		r.outage(a.arg(0))
 	}
 }
 
@@ -537,6 +544,20 @@ func (r *replay) snapshot(c Cause) {
 	s.period, s.cost = nil, 0
 	s.Billed, s.Demand = s.at, s.at
 	r.tell(s.at, core.EventBillingReset)
+}
+
+// outage is a time in which the network supplies nothing.
+func (r *replay) outage(until int64) {
+	s := r.s
+	from := max(s.at, s.outage)
+	if until <= from {
+		return
+	}
+	r.tell(s.at, core.EventSupplyInterrupted)
+	s.outage = until
+	if s.Supply == Enabled {
+		s.gaps = append(s.gaps, gap{from, until})
+	}
 }
 
 func (r *replay) debt(which int, amount int64) {

@@ -103,6 +103,10 @@ type WAN struct {
 	SMSDelay     time.Duration `yaml:"smsDelay"`     // from the message centre to the hub
 	SMSQuota     int           `yaml:"smsQuota"`     // messages a month that cost nothing extra; 0: no quota
 	OnlineWindow time.Duration `yaml:"onlineWindow"` // how long a woken hub stays, from the last traffic
+	// CallEvery is how often the hub goes on line by itself, for CallWindow. Absent: it is only woken.
+	CallEvery  time.Duration `yaml:"callEvery"`
+	CallWindow time.Duration `yaml:"callWindow"`
+	LastGasp   bool          `yaml:"lastGasp"` // the hub can say that its power fails
 }
 
 // HAN is how the hub reaches its meters.

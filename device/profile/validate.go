@@ -117,6 +117,12 @@ func (p *Profile) validateWAN(d *located.Doc) {
 	} else if p.WAN.OnlineWindow != 0 || p.WAN.SMSDelay != 0 || p.WAN.SMSQuota != 0 {
 		d.Problemf("wan.wake", "a hub that never sleeps has no smsDelay, smsQuota or onlineWindow")
 	}
+	if p.WAN.CallEvery != 0 {
+		between(d, "wan.callEvery", p.WAN.CallEvery, time.Hour, 31*24*time.Hour)
+		between(d, "wan.callWindow", p.WAN.CallWindow, 10*time.Second, time.Hour)
+	} else if p.WAN.CallWindow != 0 {
+		d.Problemf("wan.callEvery", "missing; a callWindow needs it")
+	}
 	if p.WAN.SMSQuota < 0 {
 		d.Problemf("wan.smsQuota", "%d is negative", p.WAN.SMSQuota)
 	}

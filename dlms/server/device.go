@@ -34,6 +34,18 @@ type Device struct {
 	assocs []*association
 }
 
+// Watcher is a device's State that wants to know of clients who failed to prove who they are: a wrong password, a wrong
+// answer to a challenge, an AARQ under a key that does not open the device.
+type Watcher interface {
+	Unauthorised(now time.Time, p Peer)
+}
+
+func (d *Device) unauthorised(now time.Time, p Peer) {
+	if w, ok := d.State.(Watcher); ok {
+		w.Unauthorised(now, p)
+	}
+}
+
 // Open reports how many associations are open or pending.
 func (d *Device) Open() int { return len(d.assocs) }
 

@@ -33,6 +33,7 @@ func (a *association) replyToHLS(now time.Time, arg, dst []byte) ([]byte, error)
 	}
 	if a.spec.Mechanism == security.MechanismGMAC {
 		if !a.verifyGMAC(now, &h, answer) {
+			a.device.unauthorised(now, a.peer)
 			return dst, a.fail()
 		}
 		var err error
@@ -40,6 +41,7 @@ func (a *association) replyToHLS(now time.Time, arg, dst []byte) ([]byte, error)
 			return dst, a.fail()
 		}
 	} else if _, err := h.Verify(answer); err != nil {
+		a.device.unauthorised(now, a.peer)
 		return dst, a.fail()
 	}
 	f, err := h.Answer()

@@ -39,6 +39,9 @@ func (d *Device) open(now time.Time, p Peer, b, dst []byte) []byte {
 	a, reply, err := d.accept(now, p, &q)
 	var no *refusal
 	if errors.As(err, &no) {
+		if no.diagnostic == acse.DiagnosticAuthenticationFailure {
+			d.unauthorised(now, p)
+		}
 		if no.exception != nil {
 			dst, _ = no.exception.AppendBinary(dst)
 			return dst
