@@ -34,6 +34,7 @@ type serveOptions struct {
 	control   string
 	json      bool
 	log       string
+	pace      bool
 }
 
 func newFleetServeCommand() *cobra.Command {
@@ -42,7 +43,8 @@ func newFleetServeCommand() *cobra.Command {
 		Use:   "serve MANIFEST",
 		Short: "Run virtual homes for other programs to talk to, until Ctrl-C",
 		Long: `serve runs the far side only: homes that answer DLMS on loopback, each on an
-address of its own, and on pseudo-terminals where the manifest has link: hdlc.
+address of its own, and on pseudo-terminals where the manifest has link: hdlc or
+link: optical. The latter want an IEC 62056-21 sign-on at 300 7E1 first (mode E).
 It prints where each is. Their keys come from smets1 fleet handover.
 
 With --gateway all homes answer on one port: there a request has the DLMS gateway
@@ -74,7 +76,8 @@ centre's would (some 20 virtual seconds); --awake=false lets them sleep, and so 
 	f.IntVar(&o.port, "port", 4059, "TCP port of the homes; 0 takes a free one")
 	f.BoolVar(&o.addresses, "addresses", true, "have each home answer on a loopback address of its own")
 	f.StringVar(&o.gateway, "gateway", "", "address, like 127.0.0.1:4060, where all homes are reached by the DLMS gateway prefix (default: none)")
-	f.StringVar(&o.pty, "pty", "", "folder for the serial lines of homes with link: hdlc, as NAME.tty (default: none)")
+	f.StringVar(&o.pty, "pty", "", "folder for the serial lines of homes with link: hdlc or optical, as NAME.tty (default: none)")
+	f.BoolVar(&o.pace, "pace", false, "let characters on the serial lines take the time that they take on a wire")
 	f.StringVar(&o.state, "state", "", "folder that keeps what the devices acknowledged (default: memory)")
 	f.StringVar(&o.snapshot, "snapshot", "", "file of smets1 fleet save to begin with (default: as the manifest and --state have it)")
 	f.StringVar(&o.clock, "clock", "manifest", "time of the homes: manifest (begins where the manifest says), machine (the time now) or step (moves by smets1 fleet step)")

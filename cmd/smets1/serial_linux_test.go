@@ -276,3 +276,27 @@ func TestSerialRecordAndReplay(t *testing.T) {
 	require.Contains(t, mustNot(t, exitUsage, "serial", "replay", pcap), "want a time")
 	require.Contains(t, mustNot(t, exitUsage, "serial", "record", b.line), "--out")
 }
+
+// fleet serve offers a hub behind an optical port: a sign-on at 300 7E1, another speed, HDLC, and each character in its time.
+func TestFleetServeOptical(t *testing.T) {
+	dir := t.TempDir()
+	manifest := filepath.Join(dir, "fleet.yaml")
+	require.NoError(t, os.WriteFile(manifest, []byte(oneHome+"  - {name: head, profile: foc-mesh, fuel: electricity, link: optical}\n"), 0o600))
+	out, errs, stop := background(t, "fleet", "serve", manifest, "--port", "0", "--pty", filepath.Join(dir, "lines"), "--pace", "--json")
+	errs.until(t, "2 homes")
+	var address string
+	for d := json.NewDecoder(strings.NewReader(out.String())); d.More(); {
+		var e fleet.Entry
+		require.NoError(t, d.Decode(&e))
+		if e.Name == "head" {
+			address = e.Address
+		}
+	}
+	require.Equal(t, "serial://"+filepath.Join(dir, "lines", "head.tty")+"?modee=1", address)
+	began := time.Now()
+	require.NotEmpty(t, must(t, "dlms", "read", address, "8/0-0:1.0.0.255/2"))
+	// Request, identification, acknowledgement and its repetition have 30 characters at least, of 33 ms each.
+	require.Greater(t, time.Since(began), time.Second)
+	require.Contains(t, mustNot(t, exitSilent, "dlms", "read", strings.Replace(address, "modee=1", "baud=9600", 1), "--timeout", "1s", "8/0-0:1.0.0.255/2"), "No answer")
+	require.Equal(t, exitOK, stop())
+}

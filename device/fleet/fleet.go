@@ -48,6 +48,8 @@ type Options struct {
 	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
 	// link named HOME.tty. Empty means that those homes have none.
 	PTYDir string
+	// Paced lets the characters on serial lines take their time, and garbles them unless the other end has the line's speed.
+	Paced bool
 	// HAN is what lies between hub and meters: HANRadio or HANMemory. Empty means what the manifest says, which is HANRadio
 	// if it says nothing.
 	HAN string

@@ -31,12 +31,16 @@ type spec struct {
 	live                        bool
 	status, gasStatus           string
 	link                        profile.Link
+	signOn                      bool // before HDLC
 	clock                       time.Duration
 	clockSet                    bool
 	supplier, gasSupplier       string
 	network                     string
 	faults                      []string
 }
+
+// optical is the word for a hub whose line begins with a sign-on.
+const optical = "optical"
 
 // prefix of every EUI-64: that of the test devices of DCC Boxed (published).
 var prefix = [4]byte{0x00, 0xDB, 0x12, 0x34}
@@ -93,7 +97,11 @@ func (m *Manifest) spec(i int) spec {
 	s.solar = pick("solar", t.Solar, "no") == "yes"
 	s.display = s.set.ihd != nil && pick("display", t.Display, "yes") == "yes"
 	s.live = pick("live", t.Live, "no") == "yes"
-	s.link = profile.Link(pick("link", t.Link, "wrapper"))
+	word := pick("link", t.Link, "wrapper")
+	s.signOn = word == optical
+	if s.link = profile.Link(word); s.signOn {
+		s.link = profile.LinkHDLC
+	}
 	s.supplier, s.gasSupplier, s.network = t.Supplier, t.GasSupp, t.Network
 	if s.gasSupplier == "" {
 		s.gasSupplier = s.supplier

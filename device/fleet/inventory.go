@@ -109,7 +109,11 @@ func (f *Fleet) hubAddress(s *spec) string {
 		if f.opt.PTYDir == "" {
 			return ""
 		}
-		return (&url.URL{Scheme: "serial", Path: f.linePath(s.name), RawQuery: "baud=9600&mode=8N1"}).String()
+		how := "baud=9600&mode=8N1"
+		if s.signOn {
+			how = "modee=1"
+		}
+		return (&url.URL{Scheme: "serial", Path: f.linePath(s.name), RawQuery: how}).String()
 	}
 	return "tcp://" + f.address(s.index).String()
 }

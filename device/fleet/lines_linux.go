@@ -3,10 +3,17 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"smets1/device/profile"
+	optic "smets1/dlms/optical"
+	"smets1/dlms/optical/signon"
+	"smets1/internal/clock"
+	"smets1/transport/fault"
 	"smets1/transport/serial"
 )
 
@@ -21,7 +28,7 @@ func (f *Fleet) openLines() error {
 	}
 	for i := range f.manifest.Len() {
 		s := f.manifest.spec(i)
-		if s.link != "hdlc" {
+		if s.link != profile.LinkHDLC {
 			continue
 		}
 		p, err := serial.NewPTY()
@@ -34,9 +41,42 @@ func (f *Fleet) openLines() error {
 		if err := link(p.Path(), f.linePath(s.name)); err != nil {
 			return fmt.Errorf("fleet: serial line of %s: %w", s.name, err)
 		}
-		f.spawn(func() { f.connect(i, p, false) })
+		line, err := f.cable(&s, p)
+		if err != nil {
+			return fmt.Errorf("fleet: serial line of %s: %w", s.name, err)
+		}
+		f.spawn(func() { f.connect(i, line, false) })
 	}
 	return nil
+}
+
+// signOnBaud is what a hub behind an optical port offers.
+const signOnBaud = 9600
+
+// cable is what a hub finds at the end of its line: the pseudo-terminal itself, or with a pace or an optical port what makes a
+// serial cable of it. Lines are of the machine's time, whatever the homes' is.
+func (f *Fleet) cable(s *spec, p *serial.PTY) (io.ReadWriteCloser, error) {
+	if !s.signOn && !f.opt.Paced {
+		return p, nil
+	}
+	c := fault.NewPTYCable(p, serial.OpticalMode(signOnBaud, false))
+	if f.opt.Paced {
+		c.Pace = clock.Real()
+	}
+	if !s.signOn {
+		return c, nil
+	}
+	of := &s.profile.Hub
+	return signon.NewMeter(c, func(f optic.Format) error { return c.SetMode(serial.OpticalMode(f.Baud, f.Text)) }, optic.ServerConfig{
+		Identification: optic.Identification{Maker: of.Flag, Speed: '5', Escapes: "2", Text: plain(of.Model)},
+	})
+}
+
+// plain leaves what an identification has room for.
+func plain(s string) string {
+	b := []byte(s)
+	b = slices.DeleteFunc(b, func(c byte) bool { return c <= ' ' || c > '~' || c == '/' || c == '!' || c == '\\' })
+	return string(b[:min(len(b), 16)])
 }
 
 func (f *Fleet) linePath(name string) string { return filepath.Join(f.opt.PTYDir, name+".tty") }

@@ -74,7 +74,7 @@ type Traits struct {
 	GasState Mix               `yaml:"gasStatus"`
 	Display  Mix               `yaml:"display"` // yes or no; absent: yes where the profile has one
 	Solar    Mix               `yaml:"solar"`   // yes or no; absent: no
-	Link     Mix               `yaml:"link"`    // wrapper or hdlc; absent: wrapper
+	Link     Mix               `yaml:"link"`    // wrapper, hdlc, or optical: hdlc after an IEC 62056-21 sign-on; absent: wrapper
 	Live     Mix               `yaml:"live"`    // yes: its devices run by themselves from the start; no: it rests until somebody talks to it; absent: no
 	Clock    string            `yaml:"clock"`   // error of all the home's clocks at the start, like -75s; absent: a few seconds
 	Supplier string            `yaml:"supplier"`
@@ -300,7 +300,7 @@ func (t *Traits) mixes() []mixField {
 		{"gasStatus", &t.GasState, []string{"active", "dormant"}},
 		{"display", &t.Display, yesNo},
 		{"solar", &t.Solar, yesNo},
-		{"link", &t.Link, []string{"wrapper", "hdlc"}},
+		{"link", &t.Link, []string{"wrapper", "hdlc", optical}},
 		{"live", &t.Live, yesNo},
 	}
 }
@@ -326,7 +326,7 @@ func (m *Manifest) checkTraits(d *located.Doc, at string, t *Traits) {
 	if gas && set.gsme == nil {
 		d.Problemf(at+"fuel", "profile %s knows no gas meter; write fuel: electricity", p.Name)
 	}
-	if slices.ContainsFunc(t.Link, func(w Weighted) bool { return w.Word == "hdlc" }) && !p.Hub.DLMS.Speaks(profile.LinkHDLC) {
+	if slices.ContainsFunc(t.Link, func(w Weighted) bool { return w.Word != "wrapper" }) && !p.Hub.DLMS.Speaks(profile.LinkHDLC) {
 		d.Problemf(at+"link", "the hub of profile %s does not speak HDLC", p.Name)
 	}
 	for _, role := range slices.Sorted(maps.Keys(t.Firmware)) {

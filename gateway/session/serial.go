@@ -42,9 +42,4 @@ func SignOn(ctx context.Context, port serial.Port, at serial.Location) (signon.R
 }
 
 // ModeOf is the mode of a port that has an optical format.
-func ModeOf(f optical.Format) serial.Mode {
-	if f.Text {
-		return serial.Mode{Baud: f.Baud, DataBits: 7, Parity: serial.EvenParity, StopBits: 1}
-	}
-	return serial.Mode{Baud: f.Baud, DataBits: 8, StopBits: 1}
-}
+func ModeOf(f optical.Format) serial.Mode { return serial.OpticalMode(f.Baud, f.Text) }

@@ -2,14 +2,20 @@ package fault
 
 import (
 	"sync"
+	"time"
 
+	"smets1/internal/clock"
 	"smets1/transport/serial"
 )
 
 // PTYCable is our end of a pty as one end of a serial cable: what is read and written is garbage as long as the program at
-// the other end has set another speed. A pty does not tell its number of bits and its parity, so those count as the same.
+// the other end has set another speed. A pty does not tell its number of bits and its parity, so those count as the same:
+// in a mode of seven bits the eighth, in which a program may have put a parity of its own making, is taken off.
 type PTYCable struct {
 	*serial.PTY
+	// Pace, if not nil, is a clock on which characters take the time that they take on a wire, both ways. It must be set
+	// before the cable is used.
+	Pace clock.Clock
 
 	mu   sync.Mutex
 	mode serial.Mode
@@ -61,7 +67,10 @@ func (c *PTYCable) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		ours, theirs = c.modes()
-		if got := Garble(buf[:n], theirs, ours); len(got) > 0 {
+		if c.Pace != nil {
+			c.wait(c.Pace.Now().Add(time.Duration(n) * characterTime(theirs)))
+		}
+		if got := Garble(sevenBits(buf[:n], theirs), theirs, ours); len(got) > 0 {
 			return copy(b, got), nil
 		}
 	}
@@ -70,8 +79,50 @@ func (c *PTYCable) Read(b []byte) (int, error) {
 // Write sends in our mode.
 func (c *PTYCable) Write(b []byte) (int, error) {
 	ours, theirs := c.modes()
-	if _, err := c.PTY.Write(Garble(b, ours, theirs)); err != nil {
-		return 0, err
+	out := Garble(sevenBits(b, ours), ours, theirs)
+	if c.Pace == nil {
+		if _, err := c.PTY.Write(out); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
+	// What arrives at the other end arrives in pieces that are short in time, and late by no more than one of them.
+	each := characterTime(theirs)
+	piece := max(1, int(paceStep/each))
+	at := c.Pace.Now()
+	for len(out) > 0 {
+		n := min(piece, len(out))
+		at = at.Add(time.Duration(n) * each)
+		c.wait(at)
+		if _, err := c.PTY.Write(out[:n]); err != nil {
+			return 0, err
+		}
+		out = out[n:]
 	}
 	return len(b), nil
+}
+
+// paceStep is how coarse the pacing is: timers are no better than a millisecond or two.
+const paceStep = 5 * time.Millisecond
+
+func characterTime(m serial.Mode) time.Duration {
+	return time.Duration(m.BitsPerByte()) * time.Second / time.Duration(m.Baud)
+}
+
+func (c *PTYCable) wait(until time.Time) {
+	if left := until.Sub(c.Pace.Now()); left > 0 {
+		<-c.Pace.NewTimer(left).C()
+	}
+}
+
+// sevenBits takes the eighth bit off where a mode has only seven.
+func sevenBits(b []byte, m serial.Mode) []byte {
+	if m.DataBits != 7 {
+		return b
+	}
+	out := make([]byte, len(b))
+	for i, x := range b {
+		out[i] = x & 0x7F
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"smets1/internal/clock"
 	"smets1/transport/serial"
 )
 
@@ -51,4 +52,41 @@ func TestPTYCable(t *testing.T) {
 			exchange(true)
 		})
 	}
+}
+
+// With a pace, characters take their time on a stepped clock, and the eighth bit of a sign-on is nobody's.
+func TestPTYCablePace(t *testing.T) {
+	pty, err := serial.NewPTY()
+	require.NoError(t, err)
+	clk := &sleepless{clock.NewStepped(time.Unix(0, 0))}
+	c := NewPTYCable(pty, mode(t, "300 7E1"))
+	c.Pace = clk
+	defer c.Close()
+	p, err := serial.Open(serial.Native, pty.Path(), mode(t, "300 7E1"))
+	require.NoError(t, err)
+	defer p.Close()
+	_, err = c.Write([]byte("/SMe5"))
+	require.NoError(t, err)
+	require.InDelta(t, 5*10*time.Second/300, clk.Now().Sub(time.Unix(0, 0)), float64(time.Microsecond))
+	b := make([]byte, 5)
+	_, err = io.ReadFull(p, b)
+	require.NoError(t, err)
+	require.Equal(t, "/SMe5", string(b))
+	// A program that makes its parity itself: AF is a slash.
+	from := clk.Now()
+	_, err = p.Write([]byte{0xAF, 0x3F, 0x21, 0x8D, 0x0A})
+	require.NoError(t, err)
+	_, err = io.ReadFull(c, b)
+	require.NoError(t, err)
+	require.Equal(t, "/?!\r\n", string(b))
+	require.InDelta(t, 5*10*time.Second/300, clk.Now().Sub(from), float64(time.Microsecond))
+}
+
+// sleepless is a clock whose timers fire at once, and move it on.
+type sleepless struct{ *clock.Stepped }
+
+func (s *sleepless) NewTimer(d time.Duration) clock.Timer {
+	t := s.Stepped.NewTimer(d)
+	s.Advance(d)
+	return t
 }

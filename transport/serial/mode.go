@@ -56,6 +56,14 @@ func (m Mode) WithDefaults() Mode {
 	return m
 }
 
+// OpticalMode is the mode of an optical port (IEC 62056-21): 7E1 while it carries text, then 8N1.
+func OpticalMode(baud int, text bool) Mode {
+	if text {
+		return Mode{Baud: baud, DataBits: 7, Parity: EvenParity, StopBits: 1}
+	}
+	return Mode{Baud: baud, DataBits: 8, StopBits: 1}
+}
+
 // String is like "9600 8N1".
 func (m Mode) String() string {
 	m, err := m.check()

@@ -191,7 +191,7 @@ func (l Location) Open() (Port, error) {
 // OpeningMode is the mode that the line opens with.
 func (l Location) OpeningMode() Mode {
 	if l.SignOn && l.Mode == (Mode{}) {
-		return Mode{Baud: 300, DataBits: 7, Parity: EvenParity, StopBits: 1}
+		return OpticalMode(300, true)
 	}
 	return l.Mode
 }
