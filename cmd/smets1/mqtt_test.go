@@ -150,7 +150,7 @@ func TestHelpHasExamples(t *testing.T) {
 		{"fleet", "init"}, {"fleet", "serve"}, {"fleet", "status"}, {"fleet", "inspect"}, {"fleet", "wake"}, {"fleet", "step"}, {"fleet", "save"}, {"fleet", "load"}, {"fleet", "inventory"}, {"fleet", "handover"},
 		{"keys", "import"}, {"keys", "list"}, {"keys", "check"}, {"keys", "export"},
 		{"firmware", "inspect"}, {"firmware", "verify"}, {"firmware", "pack"}, {"firmware", "sign"},
-		{"mqtt", "send"}, {"mqtt", "watch"},
+		{"mqtt", "send"}, {"mqtt", "watch"}, {"bench"},
 	} {
 		help := must(t, append(args, "--help")...)
 		require.Contains(t, help, "Examples:\n  smets1 "+args[0], args)

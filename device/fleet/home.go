@@ -27,6 +27,7 @@ type home struct {
 	now    time.Time // how far it has been moved
 	talked time.Time // when somebody last talked to it
 	restAt time.Time // when it may rest; zero while it may not
+	wakeAt time.Time // when the devices of a live home look next at what is due; zero if it is not live
 	due    int64     // when it wants to be moved, in nanoseconds since 1970; 0 for never
 	queued int64     // its entry in the queue of the shard; 0 for none
 
@@ -97,6 +98,9 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 		}
 	}
 	h.now = now
+	if h.live {
+		h.wakeAt = h.nextWake(now)
+	}
 	if f.opt.HAN != HANMemory {
 		return h, h.onAir(now, &s)
 	}
@@ -208,6 +212,9 @@ func (h *home) advance(now time.Time) time.Time {
 
 func (h *home) step(now time.Time) {
 	h.now = now
+	if h.live && !now.Before(h.wakeAt) {
+		h.wake(now)
+	}
 	h.hub.On(now)
 	h.hub.Advance(now)
 	for _, c := range h.conns {
@@ -216,6 +223,29 @@ func (h *home) step(now time.Time) {
 		}
 	}
 	h.drop(now)
+}
+
+// wakePeriod is how often the devices of a live home do what is due by themselves: as often
+// as a gas meter wakes (published).
+const wakePeriod = 30 * time.Minute
+
+// nextWake is after a time, at a phase of the half hour that the home has for good, so that not
+// all homes do so at once.
+func (h *home) nextWake(now time.Time) time.Time {
+	phase := time.Duration(h.hub.Secret[30]) * wakePeriod / 256
+	return now.Add(-phase).Truncate(wakePeriod).Add(wakePeriod + phase)
+}
+
+// wake has the devices do what came due: tariffs and accounts move, and what there is to
+// tell is entered in the logs and written down. In a home that is not live that is
+// done when somebody asks, with the same times.
+func (h *home) wake(now time.Time) {
+	h.wakeAt = h.nextWake(now)
+	for _, u := range h.units() {
+		if u.On(now) {
+			h.flush(u)
+		}
+	}
 }
 
 // settle saves what changed, hands out what is to be sent, and notes when to come back.
@@ -311,6 +341,9 @@ func (h *home) drop(now time.Time) {
 
 func (h *home) deadline() time.Time {
 	d := h.hub.Deadline()
+	if h.live && (d.IsZero() || h.wakeAt.Before(d)) {
+		d = h.wakeAt
+	}
 	for _, c := range h.conns {
 		if x := c.line.Deadline(); d.IsZero() || !x.IsZero() && x.Before(d) {
 			d = x

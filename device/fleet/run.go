@@ -80,3 +80,18 @@ func (f *Fleet) Counts() Counts {
 	c.Conns = len(f.conns)
 	return c
 }
+
+// Frames is how many frames were sent on the air of the homes that are in memory.
+func (f *Fleet) Frames() uint64 {
+	var n uint64
+	for _, s := range f.shards {
+		s.mu.Lock()
+		for _, h := range s.homes {
+			if h.radio != nil {
+				n += uint64(h.radio.Stats().Frames)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return n
+}

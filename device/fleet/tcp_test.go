@@ -136,34 +136,3 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
-
-// BenchmarkHomes tells what homes cost: those that exist only as a line of the manifest,
-// and those that somebody has talked to and that are idle again.
-func BenchmarkHomes(b *testing.B) {
-	heap := func() uint64 {
-		runtime.GC()
-		var s runtime.MemStats
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
-	m := demo(b)
-	require.NoError(b, m.Resize(100_000))
-	for b.Loop() {
-		before := heap()
-		began := time.Now()
-		f, err := Open(b.Context(), m, Options{Clock: clock.NewStepped(m.start)})
-		require.NoError(b, err)
-		b.ReportMetric(float64(time.Since(began).Microseconds())/1e3, "ms/open")
-		b.ReportMetric(float64(heap()-before)/float64(m.Len()), "B/home-at-rest")
-		const used = 2000
-		before = heap()
-		began = time.Now()
-		for i := range used {
-			_, err := f.home(i)
-			require.NoError(b, err)
-		}
-		b.ReportMetric(float64(time.Since(began).Microseconds())/used, "µs/home-made")
-		b.ReportMetric(float64(heap()-before)/used, "B/home-made")
-		require.NoError(b, f.Close())
-	}
-}
