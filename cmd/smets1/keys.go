@@ -29,7 +29,7 @@ being given to it, previous opened it before the last change.`,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newKeysImportCommand(), newKeysListCommand(), newKeysCheckCommand(), newKeysExportCommand(),
-		newKeysBackupCommand(), newKeysRestoreCommand(), newKeysRotateRootCommand())
+		newKeysBackupCommand(), newKeysRestoreCommand(), newKeysRotateRootCommand(), newKeysRepairCommand())
 	return c
 }
 
@@ -218,7 +218,9 @@ in --config must have keys, and no key change may be left open. It changes nothi
 
 With --ask it asks the running gateway instead, over MQTT, to prove for the HUBs
 given, or for all of its hubs, which stored set opens each device (keys.prove).
-That opens an association with each and wakes hubs that sleep.
+That opens an association with each and wakes hubs that sleep. Each device is a
+match (the current set opens it), a drift (another one does: keys repair follows),
+unknown (none does: find out whose keys it has), or out of reach.
 
 The exit status is 0 if all is in order, else 1.`,
 		Example: `  smets1 keys check --config /etc/smets1/smets1d.yaml

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"smets1/gateway/topic"
@@ -18,8 +19,66 @@ import (
 // provers is how many hubs are asked at once.
 const provers = 16
 
+// verdict is what a proof means.
+func verdict(d topic.KeysDevice) string {
+	switch {
+	case d.Code == topic.CodeOK && d.Set == "current":
+		return "match"
+	case d.Set != "":
+		return "drift"
+	case d.Code == topic.CodeKeyRefused, d.Code == topic.CodeKeyUnknown:
+		return "unknown"
+	}
+	return "no answer"
+}
+
+// mended is what a repair came to.
+func mended(d topic.KeysDevice) string {
+	switch {
+	case d.Code != topic.CodeOK:
+		return "failed"
+	case d.Unchanged:
+		return "unchanged"
+	}
+	return "repaired"
+}
+
 // proveKeys has the gateway prove which stored set opens each device.
 func proveKeys(ctx context.Context, out io.Writer, b *brokerFlags, args []string) error {
+	return keysOfHubs(ctx, out, b, args, topic.KeysProve, func(d topic.KeysDevice) (string, bool) {
+		v := verdict(d)
+		return v, v == "match"
+	})
+}
+
+func newKeysRepairCommand() *cobra.Command {
+	var b brokerFlags
+	c := &cobra.Command{
+		Use:   "repair [HUB…]",
+		Short: "Bring the key store in line with the devices, at the devices",
+		Long: `repair asks the running gateway, for the HUBs given or for all of its hubs, to end
+every change of keys that was begun and not ended, by asking the device where it
+stands, and to have the store follow a device that went back to its previous set.
+It begins no change. What it cannot mend it leaves as it is: a device that no set
+opens stays so until its keys are imported.
+
+The exit status is 0 if every device is in order afterwards, else 1.`,
+		Example: `  smets1 keys check --ask
+  smets1 keys repair
+  smets1 keys repair --broker tcp://127.0.0.1:1883 00-DB-53-00-00-00-00-01`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return keysOfHubs(c.Context(), c.OutOrStdout(), &b, args, topic.KeysRepair, func(d topic.KeysDevice) (string, bool) {
+				v := mended(d)
+				return v, v != "failed"
+			})
+		},
+	}
+	b.add(c)
+	return c
+}
+
+// keysOfHubs asks hubs for one verb of keys and prints what it came to, device by device.
+func keysOfHubs(ctx context.Context, out io.Writer, b *brokerFlags, args []string, verb topic.Verb, say func(topic.KeysDevice) (word string, fine bool)) error {
 	hubs := make([]wire.EUI64, len(args))
 	for i, a := range args {
 		var err error
@@ -38,7 +97,7 @@ func proveKeys(ctx context.Context, out io.Writer, b *brokerFlags, args []string
 		}
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "HUB\tDEVICE\tEUI\tSET\tOWNER\tVERSION\tFINGERPRINT\tCODE")
+	fmt.Fprintln(w, "HUB\tDEVICE\tEUI\tVERDICT\tSET\tOWNER\tVERSION\tFINGERPRINT\tCODE")
 	findings := 0
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
@@ -46,7 +105,7 @@ func proveKeys(ctx context.Context, out io.Writer, b *brokerFlags, args []string
 	for _, hub := range hubs {
 		g.Go(func() error {
 			var r topic.KeysResult
-			err := ask(ctx, remote, hub, topic.KeysProve, nil, &r)
+			err := ask(ctx, remote, hub, verb, nil, &r)
 			var ended resultError
 			if err != nil && !errors.As(err, &ended) {
 				return err
@@ -55,13 +114,14 @@ func proveKeys(ctx context.Context, out io.Writer, b *brokerFlags, args []string
 			defer mu.Unlock()
 			if err != nil && len(r.Devices) == 0 {
 				findings++
-				fmt.Fprintf(w, "%s\t–\t–\t–\t–\t–\t–\t%s\n", hub, ended.result.Code)
+				fmt.Fprintf(w, "%s\t–\t–\tno answer\t–\t–\t–\t–\t%s\n", hub, ended.result.Code)
 			}
 			for _, d := range r.Devices {
-				if d.Code != topic.CodeOK || d.Set != "current" {
+				word, fine := say(d)
+				if !fine {
 					findings++
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", hub, d.Device, d.EUI, dash(d.Set), dash(d.Owner), d.Version, dash(d.Fingerprint), d.Code)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", hub, d.Device, d.EUI, word, dash(d.Set), dash(d.Owner), d.Version, dash(d.Fingerprint), d.Code)
 			}
 			return nil
 		})

@@ -187,6 +187,25 @@ func (r *run) rollback(ctx context.Context) error {
 	return r.change(ctx, Rollback, set)
 }
 
+// Repair ends a change that was begun before, one way or the other, and has the
+// store follow a device that went back to its previous set; it never begins a
+// change. The result's Already says that nothing was to be done. Errors as for
+// Takeover, but for ErrAborted.
+func (k *Rekeyer) Repair(ctx context.Context, eui wire.EUI64, t Target) (Result, error) {
+	r, err := k.begin(ctx, eui, t)
+	if err != nil {
+		return Result{}, err
+	}
+	acted, err := r.settle(ctx)
+	if err == nil {
+		err = r.confirm(ctx, !acted)
+	}
+	if errors.Is(err, ErrAborted) { // the store followed the device
+		r.result.Already, err = false, nil
+	}
+	return r.result, r.explain(err)
+}
+
 // explain adds the device.
 func (r *run) explain(err error) error {
 	if err == nil {

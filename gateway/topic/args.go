@@ -221,7 +221,12 @@ type KeysRollbackArgs struct {
 	Devices []Device `json:"devices,omitzero"` // none means the hub and all behind it
 }
 
-// KeysResult is the result of keys.prove, keys.takeover and keys.rollback.
+// KeysRepairArgs are the arguments of keys.repair.
+type KeysRepairArgs struct {
+	Devices []Device `json:"devices,omitzero"` // none means the hub and all behind it
+}
+
+// KeysResult is the result of keys.prove, keys.takeover, keys.rollback and keys.repair.
 type KeysResult struct {
 	Devices []KeysDevice `json:"devices"`
 }
@@ -238,6 +243,7 @@ type KeysDevice struct {
 	Fingerprint string `json:"fingerprint,omitzero"`
 	Step        string `json:"step,omitzero"`        // last step reached
 	OldRefused  bool   `json:"old_refused,omitzero"` // proven
+	Unchanged   bool   `json:"unchanged,omitzero"`   // of keys.repair: nothing was to be done
 }
 
 // HubRepointArgs are the arguments of hub.repoint.

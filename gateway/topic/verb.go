@@ -21,6 +21,7 @@ const (
 	KeysProve       Verb = "keys.prove"
 	KeysTakeover    Verb = "keys.takeover"
 	KeysRollback    Verb = "keys.rollback"
+	KeysRepair      Verb = "keys.repair"
 	HubRepoint      Verb = "hub.repoint"
 )
 
@@ -63,6 +64,7 @@ var verbs = []VerbInfo{
 	{Verb: KeysProve, Sentence: "Tell which stored key set opens each device.", Args: KeysProveArgs{}, Result: KeysResult{}},
 	{Verb: KeysTakeover, Sentence: "Rotate the keys of the devices to a new owner: stage, prove, commit, prove the old ones refused.", Mutates: true, Irreversible: true, Args: KeysTakeoverArgs{}, Result: KeysResult{}},
 	{Verb: KeysRollback, Sentence: "Bring the devices back under the previous keys.", Mutates: true, Irreversible: true, Args: KeysRollbackArgs{}, Result: KeysResult{}},
+	{Verb: KeysRepair, Sentence: "End changes of keys that were begun, and have the store follow devices that went back; begin none.", Mutates: true, Irreversible: true, Args: KeysRepairArgs{}, Result: KeysResult{}},
 	{Verb: HubRepoint, Sentence: "Point the hub at another head end, and read it back.", Mutates: true, Irreversible: true, Args: HubRepointArgs{}, Result: HubRepointResult{}},
 	{Verb: FleetList, Fleet: true, Query: true, Sentence: "List the hubs, in pages.", Args: PageArgs{}, Result: ListResult{}},
 	{Verb: FleetSnapshot, Fleet: true, Query: true, Sentence: "Tell the state of the hubs and the devices behind them, in pages.", Args: PageArgs{}, Result: SnapshotResult{}},

@@ -189,7 +189,7 @@ func (v *Verbs) keysEach(ctx context.Context, t *job.Task, all []target, f func(
 		if err != nil && failed == nil {
 			failed = err
 		}
-		if info, _ := t.Verb.Info(); stops(ctx, err) || err != nil && info.Irreversible {
+		if info, _ := t.Verb.Info(); stops(ctx, err) || err != nil && info.Irreversible && t.Verb != topic.KeysRepair {
 			break // what is not begun is not to be undone either
 		}
 	}
@@ -236,6 +236,27 @@ func (v *Verbs) keysRollback(ctx context.Context, t *job.Task, s *session.Sessio
 		defer v.changes.release()
 		r, err := v.rekeyerFor(t, d).Rollback(ctx, d.eui, keyTarget{s, d.eui})
 		return keysDevice(d, r), err
+	})
+}
+
+func (v *Verbs) keysRepair(ctx context.Context, t *job.Task, s *session.Session) (any, error) {
+	var args topic.KeysRepairArgs
+	if err := t.DecodeArgs(&args); err != nil {
+		return nil, err
+	}
+	all, err := chosenDevices(t, s, args.Devices)
+	if err != nil {
+		return nil, err
+	}
+	return v.keysEach(ctx, t, all, func(d target) (topic.KeysDevice, error) {
+		if err := v.changes.take(ctx); err != nil {
+			return topic.KeysDevice{}, err
+		}
+		defer v.changes.release()
+		r, err := v.rekeyerFor(t, d).Repair(ctx, d.eui, keyTarget{s, d.eui})
+		k := keysDevice(d, r)
+		k.Unchanged = r.Already
+		return k, err
 	})
 }
 

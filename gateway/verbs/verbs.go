@@ -112,6 +112,7 @@ func (v *Verbs) Handlers() map[topic.Verb]job.Handler {
 		topic.KeysProve:       v.keysProve,
 		topic.KeysTakeover:    v.keysTakeover,
 		topic.KeysRollback:    v.keysRollback,
+		topic.KeysRepair:      v.keysRepair,
 		topic.HubRepoint:      v.hubRepoint,
 	} {
 		h[verb] = job.HandlerFunc(func(ctx context.Context, t *job.Task) (any, error) { return v.run(ctx, t, run) })
