@@ -15,8 +15,8 @@
 // Ours asks its parent for frames every 6 s instead, which costs it two short frames, and every 250 ms while a tunnel is in
 // use: that it can be woken so is ours.
 //
-// Everything that would be on the air is on it, as long as time runs, however fast. A clock that is set ahead by more than
-// an hour skips that time on the air as well.
+// Everything that would be on the air is on it, as long as time runs, however fast. What a clock leaves out that is set
+// ahead by more than an hour the air leaves out too: the nodes go on from their saved state, as after a power cut.
 //
 // A home begins as if its devices had joined long ago ([New]), with keys from its seed; [Radio.Rejoin] has a device join
 // anew, with install code, certificate and all. Everything follows from the seed and the calls, byte for byte. The package

@@ -306,15 +306,15 @@ func (r *Radio) received(now time.Time, from wire.EUI64, data []byte) {
 	}
 }
 
-// Advance implements hub.HAN. A clock that is set ahead by more than an hour leaves the time between out, on the air too
-// (ours): who skips the days in which nothing happens does not want their frames. What somebody waits for comes first.
+// Advance implements hub.HAN. A clock that is set ahead by more than an hour leaves the time between out (ours), and for the
+// air that is a power cut of the whole home: who skips days does not want their frames. What somebody waits for comes first.
 func (r *Radio) Advance(now time.Time) {
 	if now.Sub(r.now) > leap {
 		if until := r.busy(); until.After(r.now) {
 			r.live(until)
 		}
-		if d := now.Sub(r.now); d > leap {
-			r.skip(d - settle)
+		if now.Sub(r.now) > leap {
+			r.leaveOut(now.Add(-settle))
 		}
 	}
 	r.live(now)
@@ -344,13 +344,22 @@ const (
 	settle = 10 * time.Second
 )
 
-func (r *Radio) skip(d time.Duration) {
-	r.now = r.now.Add(d)
-	r.air.Skip(d)
+// leaveOut lets no time pass on the air: every node stops with its state and goes on from it at a time, as after a power cut
+// of the whole home. Nothing on the air is pretended; what was under way is lost and tried again.
+func (r *Radio) leaveOut(now time.Time) {
+	var on []*station
 	for _, s := range r.stations {
 		if s.node != nil {
-			s.node.Skip(d)
+			s.state = append(s.state[:0], s.node.State()...)
+			s.node = nil
+			on = append(on, s)
 		}
+	}
+	r.air.Advance(now) // frames that were on the air end; nobody hears them
+	r.now = now
+	for _, s := range on {
+		// It was running from this state before; there is nothing to go wrong that did not then.
+		_ = s.start(now)
 	}
 }
 

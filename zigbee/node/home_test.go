@@ -106,9 +106,39 @@ func newHome(t testing.TB, c air.Config) *home {
 	return h
 }
 
-func (h *home) add(c Config) *member {
+func (h *home) add(c Config) *member { return h.addFrom(c, nil) }
+
+// begun is a hub and devices in its reach, with the keys that they established long ago.
+func (h *home) begun(hub Config, devices ...Config) []*member {
 	h.t.Helper()
-	m := &member{proxy: &proxy{}}
+	r := entropy(99)
+	key := func() security.Key {
+		k, err := security.GenerateKey(r)
+		require.NoError(h.t, err)
+		return k
+	}
+	hub.EUI, hub.Role, hub.PAN = hubEUI, Coordinator, 0x1A62
+	if hub.Endpoints == nil {
+		hub.Endpoints = []*Endpoint{esi()}
+	}
+	w := Commissioned{Channel: 15, PAN: 0x1A62, Key: key(), Hub: hubEUI}
+	for i := range devices {
+		devices[i].LinkKey = code(h.t, devices[i].EUI)
+		w.Devices = append(w.Devices, CommissionedDevice{EUI: devices[i].EUI, Role: devices[i].Role, Short: uint16(0x3000 + 0x111*i), Code: devices[i].LinkKey, LinkKey: key()})
+	}
+	states, err := w.States()
+	require.NoError(h.t, err)
+	all := []*member{h.addFrom(hub, states[hubEUI])}
+	for _, d := range devices {
+		all = append(all, h.addFrom(d, states[d.EUI]))
+	}
+	h.run(5 * time.Second)
+	return all
+}
+
+func (h *home) addFrom(c Config, state []byte) *member {
+	h.t.Helper()
+	m := &member{proxy: &proxy{}, state: state}
 	if c.Channels == 0 {
 		c.Channels = 1 << 15
 	}

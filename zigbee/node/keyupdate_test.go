@@ -19,12 +19,10 @@ import (
 func TestNetworkKeyUpdateMissed(t *testing.T) {
 	for _, role := range []Role{Sleepy, EndDevice, Router} {
 		for _, times := range []int{1, 2} {
-			ca := newAuthority(t, security.Suite1, "SIMSECA1")
 			h := newHome(t, air.Config{Seed: 1})
-			hub := h.hub(ca)
 			reading := uint64(5)
-			m := h.device(ca, gsmeEUI, role, meter(&reading))
-			h.joined(hub, m)
+			all := h.begun(Config{}, Config{EUI: gsmeEUI, Role: role, Endpoints: []*Endpoint{meter(&reading)}})
+			hub, m := all[0], all[1]
 			m.proxy.n = nil
 			m.port.Tune(h.now, 15, false)
 			for range times {
@@ -82,17 +80,15 @@ func TestNetworkKeyUpdateOfSleepyChildren(t *testing.T) {
 // A rejoin without security brings nothing to a device that has no established key, listed or not, and a replayed one
 // nothing to anyone.
 func TestBareRejoinNeedsTheLinkKey(t *testing.T) {
-	ca := newAuthority(t, security.Suite1, "SIMSECA1")
 	h := newHome(t, air.Config{Seed: 1})
-	hub := h.hub(ca)
 	reading := uint64(5)
-	m := h.device(ca, gsmeEUI, EndDevice, meter(&reading))
+	all := h.begun(Config{}, Config{EUI: gsmeEUI, Role: EndDevice, Endpoints: []*Endpoint{meter(&reading)}})
+	hub, m := all[0], all[1]
 	require.NoError(t, hub.Admit(h.now, ihdEUI, code(t, ihdEUI))) // never joined
-	h.joined(hub, m)
 	key := hub.NetworkKey()
 	for _, e := range []wire.EUI64{ihdEUI, esmeEUI} {
 		refused := hub.Stats().Refused
-		stranger := h.device(ca, e, EndDevice, meter(&reading))
+		stranger := h.add(Config{EUI: e, Role: EndDevice, LinkKey: code(t, e), Endpoints: []*Endpoint{meter(&reading)}})
 		stranger.channel, stranger.pan, stranger.epid, stranger.trustCentre, stranger.short = hub.channel, hub.pan, hub.epid, hubEUI, 0x1234
 		stranger.setKey(hubEUI, established, key) // it makes one up
 		stranger.nets[0] = network{key: code(t, ihdEUI)}
@@ -150,13 +146,10 @@ func TestOpenNetworkKeys(t *testing.T) {
 
 // Of two frames that arrive in the wrong order the later one is taken, and the earlier one refused and counted.
 func TestReorderedFrames(t *testing.T) {
-	ca := newAuthority(t, security.Suite1, "SIMSECA1")
 	h := newHome(t, air.Config{Seed: 1})
-	hub := h.hub(ca)
 	reading := uint64(5)
-	m := h.device(ca, esmeEUI, Router, meter(&reading))
-	h.joined(hub, m)
-	h.run(5 * time.Second)
+	all := h.begun(Config{}, Config{EUI: esmeEUI, Role: Router, Endpoints: []*Endpoint{meter(&reading)}})
+	hub, m := all[0], all[1]
 	m.proxy.n = nil // it hears them from us
 	h.frames = nil
 	for range 2 {

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"smets1/transport/radio/air"
-	"smets1/zigbee/security"
 	"smets1/zigbee/zcl"
 	"smets1/zigbee/zcl/se"
 	"smets1/zigbee/zdp"
@@ -30,7 +29,6 @@ type reportingHome struct {
 }
 
 func newReportingHome(t *testing.T) *reportingHome {
-	ca := newAuthority(t, security.Suite1, "SIMSECA1")
 	x := &reportingHome{home: newHome(t, air.Config{Seed: 1})}
 	e := esi()
 	e.Clusters[0] = &Cluster{Spec: &Spec{
@@ -41,14 +39,13 @@ func newReportingHome(t *testing.T) *reportingHome {
 		},
 		Silent: func(_ *Call, id zcl.Attr) { x.silent = append(x.silent, id) },
 	}}
-	x.hub = x.add(Config{EUI: hubEUI, Role: Coordinator, PAN: 0x1A62, Endpoints: []*Endpoint{e}, Identity: ca.identity(t, hubEUI)})
 	m := &Endpoint{ID: 1, Device: se.DeviceMetering, Clusters: []*Cluster{{Spec: &Spec{ID: se.Metering, Server: true, Attributes: []Attribute{
 		{ID: 0x0000, Type: zcl.Uint48, Reportable: true, Get: func(*Call) zcl.Value { return zcl.Unsigned(zcl.Uint48, x.reading) }},
 		{ID: 0x0200, Type: zcl.Map8, Reportable: true, Get: func(*Call) zcl.Value { return zcl.Unsigned(zcl.Map8, x.status) }},
 		{ID: 0x0300, Type: zcl.Enum8, Get: Fixed(zcl.Unsigned(zcl.Enum8, 0))},
 	}}}}}
-	x.meter = x.device(ca, esmeEUI, Router, m)
-	x.joined(x.hub, x.meter)
+	all := x.begun(Config{Endpoints: []*Endpoint{e}}, Config{EUI: esmeEUI, Role: Router, Endpoints: []*Endpoint{m}})
+	x.hub, x.meter = all[0], all[1]
 	return x
 }
 
@@ -178,9 +175,7 @@ func TestReportsExpected(t *testing.T) {
 // Commands and attributes of a maker's own are kept apart from those of the standard.
 func TestManufacturerSpecific(t *testing.T) {
 	const maker = 0x1234
-	ca := newAuthority(t, security.Suite1, "SIMSECA1")
 	h := newHome(t, air.Config{Seed: 1})
-	hub := h.hub(ca)
 	own := uint64(5)
 	var reported []zcl.Attribute
 	e := &Endpoint{ID: 1, Device: se.DeviceMetering, Clusters: []*Cluster{{Spec: &Spec{
@@ -195,8 +190,7 @@ func TestManufacturerSpecific(t *testing.T) {
 			return nil
 		}}, {ID: 0x07, Manufacturer: maker, Own: func(*Call, []byte) error { return zcl.InvalidField }}},
 	}}, {Spec: &Spec{ID: se.Metering, ReportOwn: func(_ *Call, a []zcl.Attribute) error { reported = append(reported, a...); return nil }}}}}
-	m := h.device(ca, esmeEUI, Router, e)
-	h.joined(hub, m)
+	hub := h.begun(Config{}, Config{EUI: esmeEUI, Role: Router, Endpoints: []*Endpoint{e}})[0]
 	ask := func(r Request) Response {
 		var got *Response
 		r.To, r.Endpoint, r.From, r.Cluster = esmeEUI, 1, 1, se.Metering

@@ -258,3 +258,22 @@ func TestTwoWayMirror(t *testing.T) {
 		require.Empty(t, host.State())
 	}
 }
+
+// An hour of a home's air: a sleeping gas meter that polls every 6 s and reports every half hour, an electricity reading
+// every 10 s, link status and keep-alive, with every frame of it.
+func BenchmarkHourOfAHome(b *testing.B) {
+	reading := uint64(1000)
+	host := &MirrorHost{}
+	basic := &Basic{MirrorRoom: host.Room}
+	m := &Mirrored{Readings: gas(&reading)}
+	p := newPair(b, node.Sleepy, 0, &node.Endpoint{ID: 1, Clusters: []*node.Cluster{host.Cluster(), basic.Cluster()}},
+		&node.Endpoint{ID: 1, Clusters: []*node.Cluster{m.Cluster(nil)}})
+	host.Attach(p.hub)
+	m.Start(p.now, p.meter)
+	frames := p.air.Stats().Frames
+	b.ReportAllocs()
+	for b.Loop() {
+		p.run(time.Hour)
+	}
+	b.ReportMetric(float64(p.air.Stats().Frames-frames)/float64(b.N), "frames")
+}
