@@ -4,16 +4,24 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"smets1/cmd/internal/lab"
+	"smets1/device/core"
+	"smets1/gateway/job"
+	"smets1/internal/clock"
+	"smets1/internal/store"
+	"smets1/internal/wire"
 	"smets1/migration/lifecycle"
 	"smets1/migration/report"
 )
@@ -30,10 +38,10 @@ func build(t *testing.T) string {
 // demoArgs is a small fleet with every kind of home, and enough virtual seconds
 // in a second to be quick and few enough that a key window of two minutes does
 // not pass while the machine is busy.
-func demoArgs(state, out string) []string {
+func demoArgs(state, out string, homes int) []string {
 	return []string{
 		"demo", "--input", filepath.Join("..", "..", "testdata", "migration", "demo"), "--state", state, "--out", out,
-		"--homes", "14", "--speed", "150", "--dlms-port", "0", "--log", "debug",
+		"--homes", strconv.Itoa(homes), "--speed", "150", "--dlms-port", "0", "--log", "debug",
 	}
 }
 
@@ -42,12 +50,17 @@ func demoArgs(state, out string) []string {
 // folder each time, ends as an undisturbed one does: every home once where its
 // kind must, every device under the one key set that the store has in force
 // (the demo's own verdict, which is its exit status), no installation
-// commissioned twice (the audit trail).
+// commissioned twice (the audit trail), no image activated twice (the devices'
+// own security logs), and no command left that was acknowledged and has no result.
+//
+// A test run has 14 homes and 16 kills; SMETS1_KILL_HOMES=500 SMETS1_KILLS=200 is
+// the same under load.
 func TestKilledProcessGoesOn(t *testing.T) {
-	kills := 16
+	kills, homes, lines := setting(t, "SMETS1_KILLS", 16), setting(t, "SMETS1_KILL_HOMES", 14), 140
 	if testing.Short() {
 		kills = 4
 	}
+	lines *= max(1, homes/100)
 	bin := build(t)
 	state, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
 	rng := rand.New(rand.NewPCG(20190408, 1))
@@ -55,8 +68,8 @@ func TestKilledProcessGoesOn(t *testing.T) {
 	for n := range kills {
 		// Most die at work, some while they start; and then not at the line
 		// itself but somewhat after it, where the gateway is.
-		point := killPoint{after: 1 + rng.IntN(140), work: rng.IntN(4) > 0, late: time.Duration(rng.IntN(40)) * time.Millisecond}
-		where, exited := runUntil(t, bin, demoArgs(state, out), point)
+		point := killPoint{after: 1 + rng.IntN(lines), work: rng.IntN(4) > 0, late: time.Duration(rng.IntN(40)) * time.Millisecond}
+		where, exited := runUntil(t, bin, demoArgs(state, out, homes), point)
 		if exited {
 			t.Logf("the run ended before kill %d", n+1)
 			break
@@ -64,7 +77,7 @@ func TestKilledProcessGoesOn(t *testing.T) {
 		last = append(last, where)
 	}
 	t.Logf("killed at:\n%s", strings.Join(last, "\n"))
-	cmd := exec.Command(bin, demoArgs(state, out)...)
+	cmd := exec.Command(bin, demoArgs(state, out, homes)...)
 	text, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", tail(string(text)))
 
@@ -89,7 +102,56 @@ func TestKilledProcessGoesOn(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(out, "outcome.json"))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &outcome))
-	require.Len(t, outcome.Rows, 14)
+	require.Len(t, outcome.Rows, homes)
+	activations, devices := activated(t, state)
+	t.Logf("%d kills, %d homes, %d commissioned; %d images activated on %d devices", len(last), homes, len(migrated), activations, devices)
+}
+
+// setting is a number from the environment.
+func setting(t *testing.T, name string, otherwise int) int {
+	v, ok := os.LookupEnv(name)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	require.NoError(t, err, name)
+	return n
+}
+
+// activated counts in the security logs of the devices how often a new image
+// confirmed itself, and holds the queue's records against what it acknowledged.
+func activated(t *testing.T, state string) (activations, devices int) {
+	t.Helper()
+	st, err := lab.OpenState(t.Context(), state, lab.Root{}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, st.Close()) }()
+	b, err := st.Store.Bucket(t.Context(), "fleet", store.Options{})
+	require.NoError(t, err)
+	records, err := b.List(t.Context(), "")
+	require.NoError(t, err)
+	for _, r := range records {
+		if _, err := wire.ParseEUI64(r.Key); err != nil {
+			continue // a block of an image
+		}
+		devices++
+		n := 0
+		require.NoError(t, core.ParseRecord(r.Value, func(s core.Section, body *wire.Reader) bool {
+			for s == core.SectionSecurity && body.Err() == nil && body.Len() > 0 {
+				body.U64() // when
+				if core.Event(body.U16()) == core.EventFirmwareActivated {
+					n++
+				}
+			}
+			body.Rest()
+			return true
+		}))
+		require.LessOrEqual(t, n, 1, "%s: a new image was activated %d times", r.Key, n)
+		activations += n
+	}
+	q, err := job.Open(t.Context(), job.Config{Store: st.Store, Clock: clock.Real()})
+	require.NoError(t, err)
+	require.Zero(t, q.Stats().Queued, "commands that were acknowledged and have no result")
+	return activations, devices
 }
 
 // A killPoint is late after the nth line of the log, counting lines of work
