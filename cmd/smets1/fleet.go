@@ -28,7 +28,7 @@ status, inspect, wake, step, save and load look at and move.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newFleetInitCommand(), newFleetServeCommand(), newFleetStatusCommand(), newFleetInspectCommand(), newFleetWakeCommand(), newFleetStepCommand(), newFleetSaveCommand(), newFleetLoadCommand(), newFleetInventoryCommand(), newFleetHandoverCommand())
+	c.AddCommand(newFleetInitCommand(), newFleetServeCommand(), newFleetStatusCommand(), newFleetInspectCommand(), newFleetDisplayCommand(), newFleetPressCommand(), newFleetVendCommand(), newFleetWakeCommand(), newFleetStepCommand(), newFleetSaveCommand(), newFleetLoadCommand(), newFleetInventoryCommand(), newFleetHandoverCommand())
 	return c
 }
 

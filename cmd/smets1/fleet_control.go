@@ -86,6 +86,29 @@ func (s *serving) handler() http.Handler {
 	handle("GET /status", func(*http.Request) (any, error) { return s.status(), nil })
 	handle("GET /home/{name}", func(r *http.Request) (any, error) { return s.home(r.PathValue("name")) })
 	handle("POST /home/{name}/wake", func(r *http.Request) (any, error) { return s.wake(r.Context(), r.PathValue("name")) })
+	handle("GET /home/{name}/display", func(r *http.Request) (any, error) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.fleet.Screen(r.PathValue("name"))
+	})
+	handle("POST /home/{name}/press", func(r *http.Request) (any, error) {
+		var p fleet.Press
+		if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<10)).Decode(&p); err != nil {
+			return nil, err
+		}
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.fleet.Press(r.PathValue("name"), p)
+	})
+	handle("POST /home/{name}/vend", func(r *http.Request) (any, error) {
+		var v controlVend
+		if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<10)).Decode(&v); err != nil {
+			return nil, err
+		}
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.fleet.Vend(r.PathValue("name"), v.Device, v.Token)
+	})
 	handle("POST /step", func(r *http.Request) (any, error) {
 		var step controlStep
 		if err := json.NewDecoder(http.MaxBytesReader(nil, r.Body, 1<<10)).Decode(&step); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"smets1/device/point"
+	"smets1/device/prepay"
 	"smets1/dlms/axdr"
 	"smets1/dlms/cosem"
 	"smets1/zigbee/zcl/se"
@@ -58,15 +59,15 @@ func (m *Meter) Used(now time.Time, p Span, n int) int64 {
 // of the simulation nothing was charged.
 func (m *Meter) Spent(now time.Time, p Span, n int) int64 {
 	m.Settle(now)
-	at := func(t time.Time) int64 {
-		a := &m.Then(later(t, m.Start)).Account
-		return a.Totals.Used + a.Totals.Standing
-	}
-	to := now
+	books := func(t time.Time) *prepay.Totals { return &m.Then(later(t, m.Start)).Account.Totals }
+	// The standing charge of a day is taken as it begins, so it is told as of just before.
+	const instant = time.Second
+	from, to, last := p.Start(now, n), now, now
 	if n > 0 {
 		to = p.Start(now, n-1)
+		last = to.Add(-instant)
 	}
-	return at(to) - at(p.Start(now, n))
+	return books(to).Used - books(from).Used + books(last).Standing - books(from.Add(-instant)).Standing
 }
 
 func later(a, b time.Time) time.Time {
