@@ -244,10 +244,14 @@ func (n *Node) openAPS(src uint16, f *aps.Frame) *linkKey {
 		n.stats.Unauthentic++
 		return nil
 	}
-	var candidates []*linkKey
-	for _, k := range n.keys {
-		if k.partner == e {
-			candidates = append(candidates, k)
+	// Data is under the established key, so that is tried first; keys are moved under that of the install code.
+	var room [4]*linkKey
+	candidates := room[:0]
+	for _, code := range [2]bool{f.Aux.KeyID != security.KeyIDLink, f.Aux.KeyID == security.KeyIDLink} {
+		for _, k := range n.keys {
+			if k.partner == e && (k.kind == preconfigured) == code {
+				candidates = append(candidates, k)
+			}
 		}
 	}
 	if n.trustCentre.IsZero() || e == n.trustCentre {
@@ -255,9 +259,11 @@ func (n *Node) openAPS(src uint16, f *aps.Frame) *linkKey {
 			candidates = append(candidates, k)
 		}
 	}
-	raw := append([]byte(nil), f.Payload...)
+	if len(candidates) > 1 {
+		n.rawBuf = append(n.rawBuf[:0], f.Payload...)
+	}
 	replay := false
-	for _, k := range candidates {
+	for i, k := range candidates {
 		if k.rx.Check(f.Aux.Counter) != nil {
 			replay = true
 			continue
@@ -268,7 +274,9 @@ func (n *Node) openAPS(src uint16, f *aps.Frame) *linkKey {
 		}
 		try := *f
 		if try.Open(c) != nil {
-			copy(f.Payload, raw) // a failed try spoils it
+			if i+1 < len(candidates) {
+				copy(f.Payload, n.rawBuf) // a failed try spoils it
+			}
 			continue
 		}
 		*f = try

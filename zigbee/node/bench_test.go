@@ -11,6 +11,7 @@ import (
 	"smets1/zigbee/mac"
 	"smets1/zigbee/nwk"
 	"smets1/zigbee/security"
+	"smets1/zigbee/zcl/se"
 )
 
 // A frame as meters send it, secured at APS and NWK: built and encrypted, and decrypted and parsed, next to AES alone over
@@ -31,6 +32,7 @@ func BenchmarkSecuredFrame(b *testing.B) {
 		}
 	}
 	p := packet()
+	rate := func(b *testing.B) { b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "frames/s") }
 	b.Run("build", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -38,6 +40,7 @@ func BenchmarkSecuredFrame(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		rate(b)
 	})
 	b.Run("parse", func(b *testing.B) {
 		b.ReportAllocs()
@@ -64,6 +67,7 @@ func BenchmarkSecuredFrame(b *testing.B) {
 				b.Fatal("aps")
 			}
 		}
+		rate(b)
 	})
 	b.Run("aes", func(b *testing.B) {
 		c, err := aes.NewCipher(make([]byte, 16))
@@ -75,7 +79,31 @@ func BenchmarkSecuredFrame(b *testing.B) {
 				c.Encrypt(x[:], x[:])
 			}
 		}
+		rate(b)
 	})
+}
+
+// A whole home joins: hub, electricity meter, gas meter behind it, display, each with key establishment, in frames and in
+// virtual seconds.
+func BenchmarkHomeJoin(b *testing.B) {
+	for _, suite := range []security.Suite{security.Suite1, security.Suite2} {
+		b.Run(suite.String(), func(b *testing.B) {
+			ca := newAuthority(b, suite, "SIMSECA1")
+			for b.Loop() {
+				h := newHome(b, air.Config{Seed: 1})
+				hub := h.hub(ca)
+				reading := uint64(1)
+				esme := h.device(ca, esmeEUI, Router, meter(&reading))
+				gsme := h.device(ca, gsmeEUI, Sleepy, meter(&reading))
+				ihd := h.device(ca, ihdEUI, EndDevice, &Endpoint{ID: 1, Device: se.DeviceInHomeDisplay})
+				for _, m := range []*member{esme, gsme, ihd} {
+					h.joined(hub, m)
+				}
+				b.ReportMetric(float64(len(h.frames)), "frames")
+				b.ReportMetric(h.now.Sub(start).Seconds(), "virtual-s")
+			}
+		})
+	}
 }
 
 // A device's join with key establishment, in frames and in virtual seconds.

@@ -75,6 +75,22 @@ func (n *Node) Establish(now time.Time) {
 	n.persist()
 }
 
+// keyEstablishment is what can be asked of the cluster besides its exchange: which suites there are. It is on the first
+// endpoint of a node with a certificate, both as server and client.
+func (n *Node) keyEstablishment(e *Endpoint, id se.Cluster, server bool) *Cluster {
+	if id != se.KeyEstablishment || n.cfg.Identity.Certificate == nil || e != n.cfg.Endpoints[0] {
+		return nil
+	}
+	suite := zcl.Unsigned(zcl.Map16, uint64(n.cfg.Identity.Certificate.Suite()))
+	return &Cluster{Spec: &Spec{
+		ID: id, Server: server, Attributes: []Attribute{{ID: se.AttrKeyEstablishmentSuite, Type: zcl.Map16, Get: Fixed(suite)}},
+		Commands: keCommands, Generated: []uint8{0x00, 0x01, 0x02, 0x03},
+	}}
+}
+
+// keCommands lists the commands of the exchange, for discovery: receiveKE takes them.
+var keCommands = []Command{{ID: 0x00}, {ID: 0x01}, {ID: 0x02}, {ID: 0x03}}
+
 func (n *Node) keEndpoint() uint8 {
 	if len(n.cfg.Endpoints) > 0 {
 		return n.cfg.Endpoints[0].ID

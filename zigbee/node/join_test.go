@@ -8,6 +8,7 @@ import (
 
 	"smets1/transport/radio/air"
 	"smets1/zigbee/security"
+	"smets1/zigbee/zcl"
 	"smets1/zigbee/zcl/se"
 )
 
@@ -51,4 +52,20 @@ func TestFramesOfAJoin(t *testing.T) {
 	t.Logf("join with key establishment: %d frames, %v", len(h.frames)-n, h.now.Sub(at))
 	require.Less(t, len(h.frames)-n, 80)
 	require.Less(t, h.now.Sub(at), 10*time.Second)
+}
+
+// Which suites a device knows can be read before it has a key.
+func TestSuitesCanBeRead(t *testing.T) {
+	for _, suite := range []security.Suite{security.Suite1, security.Suite2} {
+		ca := newAuthority(t, suite, "SIMSECA1")
+		h := newHome(t, air.Config{Seed: 1})
+		reading := uint64(5)
+		all := h.begun(Config{Identity: ca.identity(t, hubEUI)}, Config{EUI: esmeEUI, Role: Router, Endpoints: []*Endpoint{meter(&reading)}})
+		hub, m := all[0], all[1]
+		v, err := h.read(m, hubEUI, 1, se.KeyEstablishment, se.AttrKeyEstablishmentSuite)
+		require.NoError(t, err)
+		require.EqualValues(t, suite, v.Num)
+		_, err = h.read(hub, esmeEUI, 1, se.KeyEstablishment, se.AttrKeyEstablishmentSuite)
+		require.ErrorIs(t, err, zcl.UnsupportedCluster, "a device without a certificate takes no part in it")
+	}
 }

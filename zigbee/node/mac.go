@@ -52,10 +52,9 @@ func (n *Node) send(p *packet) {
 func (n *Node) kick() {
 	for n.onAir == nil && len(n.queue) > 0 && !n.building {
 		p := n.queue[0]
-		n.queue = n.queue[1:]
-		if len(n.queue) == 0 {
-			n.queue = nil
-		}
+		last := copy(n.queue, n.queue[1:])
+		n.queue[last] = nil
+		n.queue = n.queue[:last]
 		n.building = true
 		b, err := n.build(p)
 		n.building = false

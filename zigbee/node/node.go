@@ -241,6 +241,7 @@ type Node struct {
 	recentAt    int
 	txBuf       []byte
 	apsBuf      []byte
+	rawBuf      []byte
 	listen      *timer // a sleepy device's receiver is on while it is set
 	pollTimer   *timer
 	fastUntil   time.Time

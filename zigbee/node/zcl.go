@@ -213,7 +213,9 @@ func (n *Node) receiveZCL(m *Message, b []byte) {
 		}
 		c := e.cluster(id, !f.FromServer)
 		if c == nil {
-			continue
+			if c = n.keyEstablishment(e, id, !f.FromServer); c == nil {
+				continue
+			}
 		}
 		found = true
 		x := &Call{Node: n, Now: n.now, Endpoint: e, Message: *m, Header: f.Header, State: c.State}

@@ -55,6 +55,7 @@ type Air struct {
 	now    int64 // ns since 1970 of the event being done
 	tap    func(radio.Frame)
 	free   *flight // one spare, so that an idle home reuses it
+	rx     []byte  // what a client is given, during the call
 	stats  Stats
 }
 
@@ -134,7 +135,7 @@ func (a *Air) Advance(now time.Time) {
 		case evEnd:
 			a.end(e.flight)
 		case evAck:
-			e.port.ack(e.flight)
+			e.port.ack()
 		default:
 			if e.port.step == e.step {
 				e.port.proceed(e.kind)

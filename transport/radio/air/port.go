@@ -19,6 +19,7 @@ type Port struct {
 	since   int64 // when it was tuned so
 	heard   int64 // end of the last frame that it heard
 	acking  bool  // an acknowledgement is about to leave or leaving
+	ackBuf  []byte
 
 	// The transmission under way.
 	state    state
@@ -167,13 +168,14 @@ func (p *Port) receive(f *flight, h *radio.Header, rssi int8) {
 			return // one transmitter: the sender will try again
 		}
 		p.acking = true
-		ack := &flight{psdu: radio.AppendAck(nil, h.Sequence, p.filter.Waiting(h))}
-		p.air.schedule(event{at: p.air.now + int64(radio.Turnaround), kind: evAck, port: p, flight: ack})
+		p.ackBuf = radio.AppendAck(p.ackBuf[:0], h.Sequence, p.filter.Waiting(h))
+		p.air.schedule(event{at: p.air.now + int64(radio.Turnaround), kind: evAck, port: p})
 	}
 	p.air.stats.Delivered++
-	// The sender may retry and everyone else gets the same octets, so each client has its own.
-	p.client.Received(at(p.air.now), append(make([]byte, 0, len(f.psdu)), f.psdu...), rssi, radio.Quality(rssi))
+	// The sender may retry and everyone else gets the same octets, so each client has its own, during the call.
+	p.air.rx = append(p.air.rx[:0], f.psdu...)
+	p.client.Received(at(p.air.now), p.air.rx, rssi, radio.Quality(rssi))
 }
 
 // ack puts an acknowledgement on the air.
-func (p *Port) ack(f *flight) { p.air.begin(p, f.psdu, true) }
+func (p *Port) ack() { p.air.begin(p, p.ackBuf, true) }
