@@ -29,7 +29,7 @@ sign-on before HDLC) and maxbaud.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newSerialListCommand(), newSerialProbeCommand(), newSerialRecordCommand(), newSerialReplayCommand(), newSerialConvertCommand())
+	c.AddCommand(newSerialListCommand(), newSerialProbeCommand(), newSerialRecordCommand(), newSerialReplayCommand(), newSerialConvertCommand(), newSerialReadoutCommand(), newSerialShrinkCommand())
 	return c
 }
 

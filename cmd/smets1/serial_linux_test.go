@@ -300,3 +300,70 @@ func TestFleetServeOptical(t *testing.T) {
 	require.Contains(t, mustNot(t, exitSilent, "dlms", "read", strings.Replace(address, "modee=1", "baud=9600", 1), "--timeout", "1s", "8/0-0:1.0.0.255/2"), "No answer")
 	require.Equal(t, exitOK, stop())
 }
+
+// A meter with a readout and nothing else, at its optical port on a pty.
+func TestSerialReadout(t *testing.T) {
+	data := optical.Data{{{Address: "0.0.0", Values: []optical.Value{{Text: "12345678"}}}}, {{Address: "1.8.0", Values: []optical.Value{{Text: "001234.5", Unit: "kWh"}}}}}
+	const text = "0.0.0(12345678)\n1.8.0(001234.5*kWh)\n!\n"
+	for name, speed := range map[string]byte{"mode A": 'Z', "mode B": 'E', "mode C": '5'} {
+		t.Run(name, func(t *testing.T) {
+			pty, err := serial.NewPTY()
+			require.NoError(t, err)
+			m, err := signon.NewMeter(pty, nil, optical.ServerConfig{
+				Identification: optical.Identification{Maker: "SME", Speed: speed, Text: "OLD"}, Data: data,
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = m.Close() })
+			go func() { _, _ = m.Read(make([]byte, 10)) }()
+			file := filepath.Join(t.TempDir(), "meter.txt")
+			must(t, "serial", "readout", pty.Path(), "--out", file)
+			b, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, "/SME"+string(speed)+"OLD\n"+text, string(b))
+		})
+	}
+	t.Run("mode D", func(t *testing.T) {
+		b, err := optical.Push{Identification: optical.Identification{Maker: "SMe", Speed: '3', Text: "PUSH"}, Data: data}.AppendBinary(nil)
+		require.NoError(t, err)
+		pty, err := serial.NewPTY()
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = pty.Close() })
+		go func() { // the button is pressed once somebody listens, and once too early for all of it
+			for range 1000 {
+				if baud, err := pty.Baud(); err != nil || baud == 2400 {
+					break
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			time.Sleep(50 * time.Millisecond)
+			_, _ = pty.Write(append([]byte("/2.7(3)\r\n!\r\n"), optical.AppendParity(nil, b)...))
+		}()
+		require.Equal(t, "/SMe3PUSH\n"+text, must(t, "serial", "readout", pty.Path(), "--push"))
+	})
+	silent := answering(t, func(int, []byte) []byte { return nil })
+	require.Contains(t, mustNot(t, exitSilent, "serial", "readout", silent, "--push", "--timeout", "100ms"), "No answer")
+}
+
+// The faults that make a run fail are found among those that do not matter.
+func TestSerialShrink(t *testing.T) {
+	dir := t.TempDir()
+	plan, out := filepath.Join(dir, "fired.yaml"), filepath.Join(dir, "small.yaml")
+	var all []fault.Fault
+	for i := range 20 {
+		all = append(all, fault.Fault{Kind: fault.Lose, Direction: fault.In, At: []int64{int64(100 + i)}})
+	}
+	text, err := fault.Plan{Faults: all}.YAML()
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(plan, text, 0o600))
+	// The run fails when bytes 103 and 117 are both lost.
+	must(t, "serial", "shrink", plan, "--out", out, "--", "sh", "-c", `! { grep -q 103 "{}" && grep -q 117 "$SMETS1_FAULTS"; }`)
+	small, err := fault.Load(out)
+	require.NoError(t, err)
+	require.Equal(t, []fault.Fault{all[3], all[17]}, small.Faults)
+	require.Contains(t, mustNot(t, exitFailed, "serial", "shrink", plan, "--", "true"), "does not depend on them")
+	require.Contains(t, mustNot(t, exitFailed, "serial", "shrink", plan, "--", "sh", "-c", "exit 125"), "says nothing")
+	mustNot(t, exitUsage, "serial", "shrink", plan)
+	mustNot(t, exitUsage, "serial", "shrink", plan, "--", filepath.Join(dir, "no such program"))
+	require.NoError(t, os.WriteFile(plan, []byte("faults: [{kind: lose, rate: 0.1}]"), 0o600))
+	require.Contains(t, mustNot(t, exitUsage, "serial", "shrink", plan, "--", "true"), "by chance")
+}

@@ -55,7 +55,7 @@ func (f *farEnd) Close() error {
 }
 
 func newSerialRecordCommand() *cobra.Command {
-	var out, link, faults string
+	var out, link, faults, fired string
 	c := &cobra.Command{
 		Use:   "record PORT",
 		Short: "Stand between a port and a program, and record what passes",
@@ -112,8 +112,12 @@ bits and parity: with modee=1 in PORT 300 baud means 7E1, and all else 8N1.`,
 				err = nil
 			}
 			if wrong != nil {
-				text, _ := fault.Plan{Faults: wrong.Fired()}.YAML()
-				fmt.Fprintf(c.ErrOrStderr(), "these faults struck:\n%s", text)
+				text, planErr := fault.Plan{Faults: wrong.Fired()}.YAML()
+				if err = errors.Join(err, planErr); fired != "" {
+					err = errors.Join(err, os.WriteFile(fired, text, 0o644))
+				} else {
+					fmt.Fprintf(c.ErrOrStderr(), "these faults struck:\n%s", text)
+				}
 			}
 			return errors.Join(err, r.Close())
 		},
@@ -121,6 +125,7 @@ bits and parity: with modee=1 in PORT 300 baud means 7E1, and all else 8N1.`,
 	c.Flags().StringVarP(&out, "out", "o", "", "trace `FILE`, which must not be there yet")
 	c.Flags().StringVar(&link, "pty", "", "`LINK` that leads to the pty")
 	c.Flags().StringVar(&faults, "faults", "", "let things go wrong as a plan `FILE` says")
+	c.Flags().StringVar(&fired, "fired", "", "plan `FILE` for what struck, without chance: serial shrink takes it (default: standard error)")
 	return c
 }
 

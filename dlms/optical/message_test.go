@@ -227,3 +227,23 @@ func FuzzMachines(f *testing.F) {
 		}
 	})
 }
+
+func TestPush(t *testing.T) {
+	want := "/SME5AS300P\r\n\r\n1.8.0(001234.5*kWh)\r\n!\r\n"
+	m := Push{Identification{Maker: "SME", Speed: '5', Text: "AS300P"}, Data{{{Address: "1.8.0", Values: []Value{{"001234.5", "kWh"}}}}}}
+	b, err := m.AppendBinary(nil)
+	require.NoError(t, err)
+	require.Equal(t, want, string(b))
+	got, n, err := ParsePush(b)
+	require.NoError(t, err)
+	require.Equal(t, len(b), n)
+	require.Equal(t, m, got)
+	for i := range b {
+		_, _, err := ParsePush(b[:i])
+		require.ErrorIs(t, err, ErrTruncated, "cut at %d", i)
+	}
+	_, _, err = ParsePush([]byte("/SME5AS300P\r\n1.8.0(1)\r\n!\r\n"))
+	require.ErrorIs(t, err, ErrReadout)
+	_, err = Push{m.Identification, Data{{{Address: "1", Values: []Value{{"1)2", ""}}}}}}.AppendBinary(nil)
+	require.Error(t, err)
+}

@@ -98,6 +98,48 @@ func ParseReadout(b []byte) (d Data, n int, err error) {
 	return d, n, nil
 }
 
+// Push is what a meter of mode D sends unasked: its identification, an empty line, and the text of a readout without a check.
+type Push struct {
+	Identification Identification
+	Data           Data
+}
+
+// AppendBinary appends the message.
+func (p Push) AppendBinary(b []byte) ([]byte, error) {
+	start := len(b)
+	b, err := p.Identification.AppendBinary(b)
+	if err != nil {
+		return b, err
+	}
+	b = append(b, "\r\n"...)
+	b = append(b, strings.ReplaceAll(p.Data.String(), "\n", "\r\n")...)
+	b = append(b, "!\r\n"...)
+	if back, _, err := ParsePush(b[start:]); err != nil || back.Data.String() != p.Data.String() {
+		return b[:start], fmt.Errorf("optical: %w: it has characters of the protocol in an address, value or unit", ErrReadout)
+	}
+	return b, nil
+}
+
+// ParsePush reads a message that starts at b[0].
+func ParsePush(b []byte) (p Push, n int, err error) {
+	id, n, err := ParseIdentification(b)
+	if err != nil {
+		return p, 0, err
+	}
+	rest := b[n:]
+	switch {
+	case len(rest) < 2:
+		return p, 0, fmt.Errorf("optical: %w", ErrTruncated)
+	case string(rest[:2]) != "\r\n":
+		return p, 0, fmt.Errorf("optical: %w: no empty line after the identification", ErrReadout)
+	}
+	d, m, err := ParseReadout(rest[2:])
+	if err != nil {
+		return p, 0, err
+	}
+	return Push{id, d}, n + 2 + m, nil
+}
+
 // readoutBody finds the text up to the end mark, which is a ! at the start of a line.
 func readoutBody(b []byte) (body []byte, n int, err error) {
 	if len(b) == 0 {

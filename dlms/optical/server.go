@@ -34,6 +34,7 @@ const (
 	answering                // the reaction time runs
 	awaitAcknowledge
 	confirming // the reaction time runs
+	changing   // to the speed of a readout that nobody asked for (mode B): the client changes meanwhile
 	talking    // HDLC
 	repeatable // readout sent, which the client may ask for again
 )
@@ -79,7 +80,7 @@ func (s *Server) Input(now time.Time, b []byte) (rest []byte) {
 	case talking:
 		s.active(now)
 		return b
-	case answering, confirming:
+	case answering, confirming, changing:
 		return nil // it talks over us
 	case awaitRequest, awaitAcknowledge, repeatable:
 	}
@@ -127,8 +128,8 @@ func (s *Server) Trigger() {
 		return
 	}
 	s.change(Format{2400, true})
-	id, _ := s.cfg.Identification.AppendBinary(nil)
-	s.send(append(append(append(id, "\r\n"...), bytes.ReplaceAll([]byte(s.cfg.Data.String()), []byte("\n"), []byte("\r\n"))...), "!\r\n"...))
+	b, _ := Push{s.cfg.Identification, s.cfg.Data}.AppendBinary(nil) // NewServer has tried both
+	s.send(b)
 	s.back(nil)
 }
 
@@ -150,6 +151,8 @@ func (s *Server) Tick(now time.Time) {
 		s.back(nil)
 	case confirming:
 		s.confirm(now)
+	case changing:
+		s.readout(now, Format{s.cfg.Identification.Baud(), true})
 	case talking:
 		s.back(&TimeoutError{Waiting: "word from the client", Tries: 1})
 	case repeatable:
@@ -190,7 +193,7 @@ func (s *Server) identify(now time.Time) {
 	case ModeA:
 		s.readout(now, s.cfg.Start)
 	case ModeB:
-		s.readout(now, Format{s.cfg.Identification.Baud(), true})
+		s.state, s.due = changing, now.Add(took+s.cfg.Reaction)
 	case ModeC, ModeD, ModeE:
 		s.state = awaitAcknowledge
 		s.due = now.Add(took + 2*time.Second)

@@ -25,7 +25,7 @@
 // nothing else: not on the clock, nor on how bytes were put together into reads and writes. So a plan and a seed reproduce
 // a run exactly as long as the ends say the same. out is what the decorated end sends, in what it receives.
 //
-// [Line] decorates ports and streams, [Frames] radios and whatever else has frames (there a byte is a frame). What struck
+// [Line] decorates ports and streams, [Radio] radios, [Frames] whatever else has frames (there a byte is a frame). What struck
 // is in Fired: faults with their places, which make a plan without chance, and [Shrink] finds the smallest part of
 // it that still makes a test fail.
 //

@@ -10,7 +10,9 @@ import (
 
 // PTYCable is our end of a pty as one end of a serial cable: what is read and written is garbage as long as the program at
 // the other end has set another speed. A pty does not tell its number of bits and its parity, so those count as the same:
-// in a mode of seven bits the eighth, in which a program may have put a parity of its own making, is taken off.
+// in a mode of seven bits the eighth, in which a program may have put a parity of its own making, is taken off. Nor does it
+// tell when a byte was written: who changes the speed at once after writing, without waiting for an answer, may find
+// the last bytes taken for some of the new speed.
 type PTYCable struct {
 	*serial.PTY
 	// Pace, if not nil, is a clock on which characters take the time that they take on a wire, both ways. It must be set

@@ -197,28 +197,71 @@ func (t *Trace) WriteTo(w io.Writer) (int64, error) {
 	return b.WriteTo(w)
 }
 
-// Capture writes the trace to a pcapng file, as a line of HDLC frames that was recorded at a time.
-func (t *Trace) Capture(w io.Writer, name string, recorded time.Time) error {
+// As is what kind of traffic a trace is shown as.
+type As string
+
+// The kinds. Auto takes a trace without a mode whose first bytes are the head of a wrapper unit for Wrapper, else HDLC.
+const (
+	Auto    As = ""
+	HDLC    As = "hdlc"    // a line of HDLC frames, link type USER0
+	Wrapper As = "wrapper" // a TCP connection to port 4059
+	Radio   As = "radio"   // IEEE 802.15.4 frames with FCS, an event each
+)
+
+// as decides for Auto.
+func (t *Trace) as() As {
+	for _, e := range t.Events {
+		if e.Kind == Sent || e.Kind == Received {
+			// Version 1, and a length that the event has room for: HDLC begins with 7E, a sign-on with a slash.
+			if t.Mode == "" && len(e.Data) >= 8 && e.Data[0] == 0 && e.Data[1] == 1 && int(e.Data[6])<<8+int(e.Data[7]) <= len(e.Data)-8 {
+				return Wrapper
+			}
+			return HDLC
+		}
+	}
+	return HDLC
+}
+
+// Capture writes the trace to a pcapng file, as traffic that was recorded at a time.
+func (t *Trace) Capture(w io.Writer, name string, recorded time.Time, as As) error {
 	clk := clock.NewStepped(recorded)
 	pcap, err := capture.NewWriter(w, clk)
 	if err != nil {
 		return err
 	}
-	line := pcap.NewLine(name)
+	if as == Auto {
+		as = t.as()
+	}
+	var bytes func(capture.Direction, []byte)
+	pause := func() {}
+	end := func() {}
+	switch as {
+	case HDLC:
+		line := pcap.NewLine(name)
+		bytes, pause, end = line.Bytes, line.Flush, line.Flush
+	case Wrapper:
+		conn := pcap.NewConn(capture.ConnConfig{Name: name})
+		bytes, end = conn.Bytes, conn.Close
+	case Radio:
+		air := pcap.NewRadio(name)
+		bytes = func(_ capture.Direction, b []byte) { air.Frame(clk.Now(), b, "") }
+	default:
+		return fmt.Errorf("trace: %q: a trace is shown as hdlc, wrapper or radio", as)
+	}
 	at := time.Duration(0)
 	for _, e := range t.Events {
 		clk.Advance(e.At - at)
 		at = e.At
 		switch e.Kind {
 		case Sent:
-			line.Bytes(capture.Outbound, e.Data)
+			bytes(capture.Outbound, e.Data)
 		case Received:
-			line.Bytes(capture.Inbound, e.Data)
+			bytes(capture.Inbound, e.Data)
 		case Mode, Line:
-			line.Flush()
+			pause()
 		}
 	}
-	line.Flush()
+	end()
 	return pcap.Close()
 }
 

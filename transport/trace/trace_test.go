@@ -273,7 +273,31 @@ func TestRecordTellsOfTheFile(t *testing.T) {
 func TestCapture(t *testing.T) {
 	tr := parsed(t, "0 > 7e a0 07 03 21 93 0f 01 7e\n0.5 < 7e a0\n0.6 < 07 21 03 73 3a 6e 7e\n")
 	var b bytes.Buffer
-	require.NoError(t, tr.Capture(&b, "/dev/serial/by-id/hub", time.Unix(1_700_000_000, 0)))
+	require.NoError(t, tr.Capture(&b, "/dev/serial/by-id/hub", time.Unix(1_700_000_000, 0), Auto))
 	require.Equal(t, 1, bytes.Count(b.Bytes(), []byte{0x7E, 0xA0, 0x07, 0x21, 0x03, 0x73, 0x3A, 0x6E, 0x7E}), "one packet of two events")
 	require.Contains(t, b.String(), "/dev/serial/by-id/hub")
+}
+
+// What begins with a wrapper unit becomes a TCP connection to port 4059; frames of a radio become frames of a radio.
+func TestCaptureAs(t *testing.T) {
+	const unit = "00 01 00 10 00 01 00 03 c0 01 c1"
+	tr := parsed(t, "0 > "+unit+"\n0.5 < 00 01 00 01 00 10 00 02 c4 01\n")
+	port := []byte{0x0F, 0xDB} // 4059
+	var auto, wrapped, hdlc bytes.Buffer
+	require.NoError(t, tr.Capture(&auto, "hub", time.Unix(1_700_000_000, 0), Auto))
+	require.NoError(t, tr.Capture(&wrapped, "hub", time.Unix(1_700_000_000, 0), Wrapper))
+	require.NoError(t, tr.Capture(&hdlc, "hub", time.Unix(1_700_000_000, 0), HDLC))
+	require.Equal(t, wrapped.Bytes(), auto.Bytes())
+	require.Equal(t, 8, bytes.Count(auto.Bytes(), port), "three packets of the handshake, two units, three of the end")
+	require.NotContains(t, hdlc.String(), string(port))
+	tr = parsed(t, "= 9600 8N1\n0 > "+unit+"\n")
+	require.NoError(t, tr.Capture(&hdlc, "hub", time.Unix(1_700_000_000, 0), Auto))
+	require.NotContains(t, hdlc.String(), string(port), "a serial line")
+
+	tr = parsed(t, "0 > 03 08 55 ff ff ff ff 07 cb 3b\n0.001 < 02 00 55 11 22\n")
+	var air bytes.Buffer
+	require.NoError(t, tr.Capture(&air, "air", time.Unix(1_700_000_000, 0), Radio))
+	require.Contains(t, air.String(), "\x03\x08\x55\xff\xff\xff\xff\x07\xcb\x3b")
+	require.Contains(t, air.String(), "\xc3\x00\x00\x00", "link type 195")
+	require.Error(t, tr.Capture(&air, "air", time.Unix(1_700_000_000, 0), "x"))
 }
