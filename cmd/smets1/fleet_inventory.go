@@ -117,7 +117,7 @@ func writeInventoryHubs(out io.Writer, f *fleet.Fleet, pty string) error {
 			fmt.Fprintf(&b, "  # %s has a serial line: give its folder by --pty\n", e.Name)
 			continue
 		}
-		fmt.Fprintf(&b, "  - eui: %s # %s\n    address: %s\n    profile: %s\n    devices:\n", e.Devices[0].EUI, e.Name, e.Address, e.Profile)
+		fmt.Fprintf(&b, "  - eui: %s # %s\n    address: %s\n    profile: %s\n    permit: [all] # it is virtual\n    devices:\n", e.Devices[0].EUI, e.Name, e.Address, e.Profile)
 		for _, d := range e.Devices[1:] {
 			fmt.Fprintf(&b, "      - {eui: %s, type: %s, model: %q}\n", d.EUI, d.Type, d.Model)
 		}

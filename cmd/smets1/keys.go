@@ -14,6 +14,7 @@ import (
 	"smets1/cmd/internal/config"
 	"smets1/cmd/internal/lab"
 	"smets1/gateway/keystore"
+	"smets1/internal/wire"
 )
 
 func newKeysCommand() *cobra.Command {
@@ -125,7 +126,7 @@ then a row per device, checked in the same way.`,
 					if err != nil {
 						return usageError{err}
 					}
-					if err := audit(st, auditLine{Action: "keys.import", File: path, Devices: n}); err != nil {
+					if err := record(st, "keys.import", wire.EUI64{}, fmt.Sprintf("%d devices from %s", n, path)); err != nil {
 						return err
 					}
 					fmt.Fprintf(c.OutOrStdout(), "%s: %d new devices\n", path, n)

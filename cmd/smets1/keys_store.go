@@ -15,7 +15,9 @@ import (
 
 	"smets1/cmd/internal/config"
 	"smets1/cmd/internal/lab"
+	"smets1/gateway/audit"
 	"smets1/gateway/keystore"
+	"smets1/gateway/topic"
 	"smets1/internal/clock"
 	"smets1/internal/wire"
 )
@@ -30,37 +32,28 @@ func parseDevice(s string) (wire.EUI64, error) {
 	return e, nil
 }
 
-// auditLine is one line of audit.jsonl: who did what with keys, and no key.
-type auditLine struct {
-	Time        time.Time   `json:"time"`
-	User        string      `json:"user"`
-	Action      string      `json:"action"`
-	Device      *wire.EUI64 `json:"device,omitempty"`
-	Devices     int         `json:"devices,omitempty"`
-	Owner       string      `json:"owner,omitempty"`
-	Version     uint32      `json:"key_version,omitempty"`
-	Fingerprint string      `json:"fingerprint,omitempty"`
-	Counter     uint32      `json:"invocation_counter,omitempty"`
-	File        string      `json:"file"`
-}
-
-// audit adds a line and has it on disk when it returns.
-func audit(st *lab.State, l auditLine) error {
-	l.Time = now().UTC()
-	if l.User = "unknown"; os.Getenv("USER") != "" {
-		l.User = os.Getenv("USER")
-	}
-	if u, err := user.Current(); err == nil {
-		l.User = u.Username
-	}
-	b, err := json.Marshal(l)
+// record adds a line to the audit of a state folder and has it on disk when it returns: who did what with keys, and no key.
+func record(st *lab.State, action string, device wire.EUI64, note string) error {
+	log, err := audit.Open(filepath.Join(st.Dir, audit.FileName))
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(st.Dir, "audit.jsonl"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600, func(w io.Writer) error {
-		_, err := w.Write(append(b, '\n'))
-		return err
-	})
+	e := audit.Entry{Time: now(), Action: action, Who: userName(), Note: note}
+	if !device.IsZero() {
+		e.Device = topic.DeviceEUI(device)
+	}
+	return errors.Join(log.Append(e, true), log.Close())
+}
+
+// userName is who runs this program, as far as the machine knows.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	if u := os.Getenv("USER"); u != "" {
+		return u
+	}
+	return "unknown"
 }
 
 func exportKeys(ctx context.Context, w io.Writer, st *lab.State, keys *keystore.Store, eui wire.EUI64, out string) error {
@@ -79,9 +72,8 @@ func exportKeys(ctx context.Context, w io.Writer, st *lab.State, keys *keystore.
 	if err != nil {
 		return err
 	}
-	if err := audit(st, auditLine{
-		Action: "keys.export", Device: &eui, Owner: d.Current.Owner, Version: d.Current.Version, Fingerprint: d.Current.Fingerprint(), Counter: counter, File: out,
-	}); err != nil {
+	if err := record(st, "keys.export", eui, fmt.Sprintf("owner %s, key version %d, fingerprint %s, invocation counter %d, to %s",
+		d.Current.Owner, d.Current.Version, d.Current.Fingerprint(), counter, out)); err != nil {
 		return fmt.Errorf("nothing was exported: %w", err)
 	}
 	h := keystore.Handover{Owner: d.Current.Owner, Devices: []keystore.HandoverDevice{

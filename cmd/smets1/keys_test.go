@@ -113,7 +113,9 @@ func TestKeysInAndOut(t *testing.T) {
 
 	trail, err := os.ReadFile(filepath.Join(state, "audit.jsonl"))
 	require.NoError(t, err)
-	require.Contains(t, string(trail), `"action":"keys.export","device":"`+first.Device+`"`)
+	require.Contains(t, string(trail), `"action":"keys.export"`)
+	require.Contains(t, string(trail), `"device":"`+first.Device+`"`)
+	require.Contains(t, must(t, "audit", "verify", filepath.Join(state, "audit.jsonl")), "good")
 	for _, key := range keysIn(t, handover) {
 		require.NotContains(t, strings.ToLower(said+string(trail)), strings.ToLower(key))
 	}

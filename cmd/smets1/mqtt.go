@@ -43,7 +43,7 @@ func (b *brokerFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&b.broker, "broker", "tcp://127.0.0.1:1883", "URL of the broker: tcp, ssl, ws or wss")
 	f.StringVar(&b.fleet, "fleet", "lab", "name of the fleet in the topics, fleet.name of the daemon")
-	f.StringVar(&b.client, "client", "", "name of this client in the reply topic (default: a fresh one)")
+	f.StringVar(&b.client, "client", "", "name of this client in the reply topic (default: the user, or a fresh one)")
 	f.StringVar(&b.user, "user", "", "name at the broker")
 	f.StringVar(&b.passwordFile, "password-file", "", "file with the password, which nobody else may read")
 	f.StringVar(&b.tls.CA, "ca", "", "authorities (PEM) to trust, in place of the system's")
@@ -56,6 +56,9 @@ func (b *brokerFlags) add(c *cobra.Command) {
 func (b *brokerFlags) check() error {
 	if err := topic.CheckFleet(b.fleet); err != nil {
 		return usageError{fmt.Errorf("--fleet: %s", strings.TrimPrefix(err.Error(), "topic: "))}
+	}
+	if b.client == "" && topic.CheckClient(b.user) == nil {
+		b.client = b.user // a user with roles has its own reply topic alone
 	}
 	if b.client == "" {
 		b.client = "cli-" + strings.ToLower(rand.Text()[:10])

@@ -19,6 +19,7 @@ import (
 	"smets1/device/fleet"
 	"smets1/device/profile"
 	"smets1/firmware"
+	"smets1/gateway/audit"
 	"smets1/gateway/broker"
 	"smets1/gateway/keystore"
 	"smets1/gateway/session"
@@ -101,6 +102,11 @@ func start(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ *daemon
 	}
 	g.Concurrency, g.MaxQueued, g.MaxPerHub, g.ResultTTL = cfg.Queue.Concurrency, cfg.Queue.MaxQueued, cfg.Queue.MaxPerHub, cfg.Queue.ResultTTL
 	g.Timeout, g.Viability, g.Idle = cfg.Sessions.Timeout, cfg.Sessions.Viability, cfg.Sessions.Idle
+	g.Roles, g.Permit = d.roles(), d.permit()
+	if g.Audit, err = audit.Open(filepath.Join(d.state.Dir, audit.FileName)); err != nil {
+		return nil, err
+	}
+	d.onClose("the audit", func(context.Context) error { return g.Audit.Close() })
 	g.Background, g.Version, g.Log, g.Observe = true, version(), log, d.metrics.observe
 	if d.gateway, err = lab.StartGateway(ctx, g, func(keys *keystore.Store) error { return d.keys(ctx, keys, g.Hubs) }); err != nil {
 		return nil, err
@@ -133,7 +139,15 @@ func (d *daemon) broker(ctx context.Context) (g lab.GatewayConfig, err error) {
 			if err != nil {
 				return g, err
 			}
-			bc.Users = append(bc.Users, broker.User{Name: u.Name, Password: broker.NewPassword(password.Reveal())})
+			user := broker.User{Name: u.Name, Password: broker.NewPassword(password.Reveal())}
+			if len(u.Roles) > 0 {
+				tree, err := topic.NewTree(d.cfg.Fleet.Name)
+				if err != nil {
+					return g, err
+				}
+				user.Publish, user.Subscribe = tree.Publishes(rolesOf(u.Roles)...), tree.Subscribes(u.Name)
+			}
+			bc.Users = append(bc.Users, user)
 		}
 	}
 	const own = "smets1-gateway"

@@ -152,6 +152,27 @@ take it, else 2.`,
 			return nil
 		},
 	}, &cobra.Command{
+		Use:   "acl FILE",
+		Short: "Print the access list that holds the clients of a file to their roles at mosquitto",
+		Long: `acl prints, for the clients that a configuration names under broker.clients, what
+each may publish to and subscribe to, in the form of mosquitto's acl_file. A
+verb is a part of its topic: so the broker, which alone knows who sent a message,
+can hold each user to its roles. The embedded broker does so without.`,
+		Example: "  smets1d config acl smets1d.yaml > /etc/mosquitto/smets1.acl",
+		Args: func(c *cobra.Command, args []string) error {
+			if err := cobra.ExactArgs(1)(c, args); err != nil {
+				return usageError{err}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := config.Load(config.Sources{File: args[0], Environ: os.Environ()})
+			if err != nil {
+				return usageError{fmt.Errorf("%s is refused:\n%w", args[0], err)}
+			}
+			return writeACL(c.OutOrStdout(), cfg)
+		},
+	}, &cobra.Command{
 		Use:     "explain",
 		Short:   "Print every setting with its meaning, default, variable and flag",
 		Example: "  smets1d config explain > smets1d.yaml",

@@ -53,7 +53,7 @@ func TestBirthStatesAndFarewell(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, info.Verbs, topic.KeysTakeover)
 	require.NotContains(t, info.Verbs, topic.HubRepoint, "it has no handler")
-	require.Equal(t, []topic.Verb{topic.FleetList, topic.FleetSnapshot, topic.FleetRebirth, topic.FleetClock, topic.FleetCampaign}, info.FleetVerbs)
+	require.Equal(t, []topic.Verb{topic.FleetList, topic.FleetSnapshot, topic.FleetRebirth, topic.FleetClock, topic.FleetCampaign, topic.FleetJobs, topic.FleetCancel, topic.FleetResolve}, info.FleetVerbs)
 	require.Equal(t, 64, info.MaxPerHub)
 	require.NotEmpty(t, info.Codes)
 	hub, err := topic.ParseHubState(got[tree.HubState(hubA)].payload, topic.Limits{})

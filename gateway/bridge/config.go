@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 
+	"smets1/gateway/audit"
 	"smets1/gateway/job"
 	"smets1/gateway/topic"
 	"smets1/internal/clock"
@@ -45,6 +46,11 @@ type Config struct {
 	Window int
 	// MaxOutbox is how many messages may wait; beyond it events and telemetry are dropped, and counted. Zero means 100,000.
 	MaxOutbox int
+	// Roles tells what the client of a reply topic may do; the name is empty for commands without one. It is a second lock behind the
+	// broker's own, which alone knows who sent a message: see docs/operations.md. Nil means that everybody may do everything.
+	Roles func(client string) []topic.Role
+	// Audit is told of what was forbidden, cancelled and resolved. Nil means that nobody is.
+	Audit *audit.Log
 	// Observe, if not nil, is told the end of each command and each refusal, for counting. Ends that were not delivered
 	// before a restart are told again after it. It is called by several goroutines and must not block.
 	Observe func(topic.Result)

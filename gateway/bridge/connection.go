@@ -134,7 +134,7 @@ func (c *connection) await(t mqtt.Token) error {
 // refused rather than not seen.
 func (c *connection) subscribe() error {
 	root := c.b.tree.Root()
-	filters := map[string]byte{root + "/hub/+/cmd/#": 1, root + "/bridge/req/#": 1}
+	filters := map[string]byte{root + "/hub/+/cmd/#": 1, root + "/bridge/req/#": 1, root + "/bridge/many/#": 1}
 	t := c.client.SubscribeMultiple(filters, nil)
 	if err := c.await(t); err != nil {
 		return fmt.Errorf("bridge: subscribe: %w", err)

@@ -3,10 +3,12 @@ package bridge
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"smets1/gateway/audit"
 	"smets1/gateway/topic"
 	"smets1/internal/wire"
 )
@@ -86,7 +88,7 @@ func (b *Bridge) handle(got []mqtt.Message) {
 		r := b.acks.expect(m)
 		c, ok := b.understand(m)
 		if ok {
-			if info, _ := c.Verb.Info(); !info.Query {
+			if info, _ := c.Verb.Info(); !info.Query || c.Select != nil {
 				commands, receipts = append(commands, c), append(receipts, r)
 				continue
 			}
@@ -119,7 +121,7 @@ func (b *Bridge) understand(m mqtt.Message) (topic.Command, bool) {
 		err = topic.NewError(topic.CodeRetained, "the command was sent with the retain flag", "topic "+at, "send it without; the gateway has removed it from the broker")
 		b.clear(at)
 	case err != nil:
-	case a.Kind != topic.KindHubCommand && a.Kind != topic.KindFleetCommand:
+	case a.Kind != topic.KindHubCommand && a.Kind != topic.KindFleetCommand && a.Kind != topic.KindManyCommand:
 		err = topic.NewError(topic.CodeBadTopic, "it is not a topic for commands", "topic "+at, "see the topic table of the contract")
 	case parseErr != nil:
 		err = parseErr
@@ -128,6 +130,9 @@ func (b *Bridge) understand(m mqtt.Message) (topic.Command, bool) {
 	}
 	if err == nil {
 		err = checkQuery(c)
+	}
+	if err == nil {
+		err = b.checkRole(c)
 	}
 	if err != nil {
 		b.refuse(c, err)
@@ -142,6 +147,31 @@ func checkQuery(c topic.Command) error {
 		return topic.NewError(topic.CodeUnknownVerb, "there is no verb "+string(c.Verb)+" for hubs", "topic", "see the verbs in the bridge's info")
 	}
 	return nil
+}
+
+// checkRole refuses what the client may not ask for.
+func (b *Bridge) checkRole(c topic.Command) error {
+	info, known := c.Verb.Info()
+	if b.cfg.Roles == nil || !known {
+		return nil
+	}
+	client := audit.Client(c.Reply)
+	if slices.ContainsFunc(b.cfg.Roles(client), info.May) {
+		return nil
+	}
+	err := topic.NewError(topic.CodeForbidden, fmt.Sprintf("the client %q has no role that may ask for %s", client, c.Verb), "roles of this gateway",
+		fmt.Sprintf("use a client that is one of %v", info.Roles))
+	e := audit.Of(audit.Forbidden, c, b.cfg.Clock.Now())
+	e.Code = topic.CodeForbidden
+	b.note(e)
+	return err
+}
+
+// note adds to the audit what is over already, so that a failure can only be reported.
+func (b *Bridge) note(e audit.Entry) {
+	if err := b.cfg.Audit.Append(e, true); err != nil {
+		b.log.Error("a line could not be added to the audit", "action", e.Action, "id", e.ID, "err", err)
+	}
 }
 
 // clear removes a retained command. The removal comes back as an empty message, which must not be answered.
@@ -181,8 +211,15 @@ func (b *Bridge) query(c topic.Command) (any, error) {
 		return nil, topic.NewError(topic.CodeExpired, "the deadline has passed", "bridge", "send it again with a later deadline")
 	}
 	var page topic.PageArgs
-	if c.Verb == topic.FleetRebirth {
+	switch c.Verb {
+	case topic.FleetRebirth:
 		return b.rebirth(c)
+	case topic.FleetJobs:
+		return b.jobs(c)
+	case topic.FleetCancel:
+		return b.cancel(c)
+	case topic.FleetResolve:
+		return b.resolve(c)
 	}
 	if err := c.DecodeArgs(&page); err != nil {
 		return nil, err

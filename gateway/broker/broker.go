@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,6 +52,33 @@ type Config struct {
 type User struct {
 	Name     string
 	Password Password
+	// Publish and Subscribe are the MQTT filters that the user may publish to and subscribe to. Nil means all. What is published
+	// elsewhere is ignored; a subscription elsewhere is refused.
+	Publish, Subscribe []string
+}
+
+// permissions are those of the user on the subjects that stand for MQTT topics.
+func (u User) permissions() *server.Permissions {
+	if u.Publish == nil && u.Subscribe == nil {
+		return nil
+	}
+	allow := func(filters []string, own ...string) *server.SubjectPermission {
+		if filters == nil {
+			return nil
+		}
+		p := &server.SubjectPermission{Allow: own}
+		for _, f := range filters {
+			p.Allow = append(p.Allow, subject(f))
+		}
+		return p
+	}
+	// Deliveries and acknowledgements with QoS 1 go over subjects of the broker's own.
+	return &server.Permissions{Publish: allow(u.Publish, "$MQTT.>"), Subscribe: allow(u.Subscribe, "$MQTT.sub.>")}
+}
+
+// subject is the NATS subject of an MQTT filter (published: a slash is a dot, a dot two slashes).
+func subject(filter string) string {
+	return strings.NewReplacer("/", ".", ".", "//", "+", "*", "#", ">").Replace(filter)
 }
 
 // Password is a secret: it cannot be compared with == and prints as [redacted].
@@ -109,7 +137,7 @@ func Start(ctx context.Context, cfg Config) (*Broker, error) {
 	if b.hasAuth {
 		bus.Users = append(bus.Users, &server.User{Username: insideUser, Password: b.secret.s})
 		for _, u := range cfg.Users {
-			bus.Users = append(bus.Users, &server.User{Username: u.Name, Password: u.Password.s})
+			bus.Users = append(bus.Users, &server.User{Username: u.Name, Password: u.Password.s, Permissions: u.permissions()})
 		}
 	}
 	vault := cfg.options("vault")

@@ -5,9 +5,11 @@ import (
 	"log/slog"
 	"time"
 
+	"smets1/gateway/audit"
 	"smets1/gateway/topic"
 	"smets1/internal/clock"
 	"smets1/internal/store"
+	"smets1/internal/wire"
 )
 
 // Config of a queue. Store, Handlers and Clock are needed.
@@ -31,6 +33,13 @@ type Config struct {
 	// DeliveredEvery is how often the number of the last delivered result is written. Results that were delivered since
 	// then are sent once more after a crash. Zero means 2 seconds.
 	DeliveredEvery time.Duration
+	// Select picks the hubs of a command for many homes, in order. Nil means that such commands are refused with not-supported.
+	Select func(topic.Selector) []wire.EUI64
+	// Permit tells whether a verb with an irreversible step may be run on a hub; its error has the code of the refusal. Nil means
+	// that all may.
+	Permit func(hub wire.EUI64, v topic.Verb) error
+	// Audit is told of commands that may change a home, before they begin and after they ended. Nil means that nobody is.
+	Audit *audit.Log
 	// Log gets what an operator may want to know. Nil means nothing is logged.
 	Log *slog.Logger
 }

@@ -16,9 +16,13 @@ import (
 // keep remembers a command that ended. Lock held, or nothing runs yet.
 func (q *Queue) keep(r record, d digest, share uint64) {
 	id := r.Command.ID
-	q.kept[id] = kept{digest: d, sync: isSync(r.Verb), share: share}
+	q.kept[id] = kept{digest: d, sync: infoOf(r.Command).Irreversible, share: share}
 	if share != 0 {
 		q.shares[share]++
+	}
+	if _, resolved := q.resolved[id]; r.Result.Status == topic.StatusInDoubt && !resolved {
+		q.doubts[id] = r.Done // it is kept until a person has looked
+		return
 	}
 	q.expiries = append(q.expiries, expiry{id, r.Result.Time.Add(q.cfg.ResultTTL)})
 	if len(q.expiries) == 1 || len(q.kept) > q.cfg.MaxResults {
@@ -26,9 +30,13 @@ func (q *Queue) keep(r record, d digest, share uint64) {
 	}
 }
 
-func isSync(v topic.Verb) bool {
-	info, _ := v.Info()
-	return info.Irreversible
+// infoOf describes the verb of a command. A command for many homes changes nothing itself: those that it makes do.
+func infoOf(c topic.Command) topic.VerbInfo {
+	info, _ := c.Verb.Info()
+	if c.Select != nil {
+		return topic.VerbInfo{Verb: c.Verb, Fleet: true, Roles: info.Roles}
+	}
+	return info
 }
 
 // deadlineHeap orders waiting commands by deadline. It implements heap.Interface.
@@ -226,6 +234,13 @@ func (q *Queue) expireResults(now time.Time) {
 				if leaving[k.share]++; leaving[k.share] == q.shares[k.share] {
 					plain = append(plain, store.Delete(sharedKey(k.share)))
 				}
+			case q.resolved[x.id].Outcome != "":
+				plain = append(plain, store.Delete(resolvedPrefix+x.id))
+				if k.sync {
+					sync = append(sync, store.Delete(jobKey(x.id)))
+				} else {
+					plain = append(plain, store.Delete(jobKey(x.id)))
+				}
 			case k.sync:
 				sync = append(sync, store.Delete(jobKey(x.id)))
 			default:
@@ -257,6 +272,7 @@ func (q *Queue) expireResults(now time.Time) {
 				}
 			}
 			delete(q.kept, x.id)
+			delete(q.resolved, x.id)
 		}
 		q.expiries = q.expiries[len(due):]
 		q.mu.Unlock()

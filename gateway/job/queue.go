@@ -60,6 +60,7 @@ type Queue struct {
 	scribed     chan struct{} // closed when no more intents will be written
 	taking      sync.Mutex    // held while commands are taken in: one group after the other
 	base        context.Context
+	fanOuts     chan struct{}      // commands for many homes that run
 	halt        context.CancelFunc // ends what Close does not wait for any longer
 	entry       sync.WaitGroup     // the intake
 	loops       sync.WaitGroup
@@ -78,8 +79,10 @@ type Queue struct {
 	seq       uint64
 	done      uint64
 	running   int
-	finishers [2]*finisher   // of plain and of sync
-	shares    map[uint64]int // how many results are still kept of a shared record
+	finishers [2]*finisher                // of plain and of sync
+	doubts    map[string]uint64           // results that wait for a person, by the number of their ending
+	resolved  map[string]topic.Resolution // what persons said
+	shares    map[uint64]int              // how many results are still kept of a shared record
 	unwritten unwritten
 	deadlines deadlineHeap
 	delivery  delivery
@@ -157,7 +160,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	}
 	q := &Queue{
 		cfg: cfg, log: cfg.Log,
-		submissions: make(chan *submission, 64), kicks: make(chan struct{}, 1), stopped: make(chan struct{}), scribed: make(chan struct{}),
+		submissions: make(chan *submission, 64), kicks: make(chan struct{}, 1), stopped: make(chan struct{}), scribed: make(chan struct{}), fanOuts: make(chan struct{}, maxMany),
 		live: map[string]*entry{}, kept: map[string]kept{}, hubs: map[wire.EUI64]*lane{}, revisions: map[wire.EUI64]uint64{},
 	}
 	q.delivery.above, q.unwritten.more = map[uint64]struct{}{}, make(chan struct{}, 1)
@@ -167,7 +170,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if q.sync, err = cfg.Store.Bucket(ctx, "jobs-sync", store.Options{Sync: true}); err != nil {
 		return nil, err
 	}
-	q.shares = map[uint64]int{}
+	q.shares, q.doubts, q.resolved = map[uint64]int{}, map[string]uint64{}, map[string]topic.Resolution{}
 	for i, b := range []store.Bucket{q.plain, q.sync} {
 		q.finishers[i] = &finisher{bucket: b, more: make(chan struct{}, 1)}
 	}
@@ -213,6 +216,9 @@ func (q *Queue) load(ctx context.Context) error {
 	if err := q.removeOrphans(ctx); err != nil {
 		return err
 	}
+	if err := q.loadResolved(ctx); err != nil {
+		return err
+	}
 	shared, err := q.loadShared(ctx)
 	if err != nil {
 		return err
@@ -256,9 +262,8 @@ func (q *Queue) removeOrphans(ctx context.Context) error {
 }
 
 func (q *Queue) resumed(r record, b store.Bucket) *entry {
-	info, _ := r.Verb.Info()
 	return &entry{
-		rec: r, digest: digestOf(r.Command), info: info, bucket: b, phase: phaseQueued, intent: intentWritten,
+		rec: r, digest: digestOf(r.Command), info: infoOf(r.Command), bucket: b, phase: phaseQueued, intent: intentWritten,
 		replies: repliesOf(r.Command), resumed: true, ran: r.Started,
 		check: &Checkpoint{bucket: b, key: checkpointKey(r.Command.ID)},
 	}
@@ -471,32 +476,6 @@ func (q *Queue) Wait(ctx context.Context, id string) (topic.Result, error) {
 	case <-ctx.Done():
 		return topic.Result{}, ctx.Err()
 	}
-}
-
-// InDoubt returns the kept results that wait for a person, oldest first.
-func (q *Queue) InDoubt(ctx context.Context) ([]topic.Result, error) {
-	var found []record
-	for _, b := range []store.Bucket{q.plain, q.sync} {
-		entries, err := b.List(ctx, jobPrefix)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			r, err := parseRecord(e.Key, e.Value)
-			if err != nil {
-				return nil, err
-			}
-			if r.Result != nil && r.Result.Status == topic.StatusInDoubt {
-				found = append(found, r)
-			}
-		}
-	}
-	slices.SortFunc(found, func(a, b record) int { return cmp.Compare(a.Done, b.Done) })
-	out := make([]topic.Result, len(found))
-	for i, r := range found {
-		out[i] = *r.Result
-	}
-	return out, nil
 }
 
 // Cancel asks a command to stop: one that waits ends as cancelled, one that runs has its context ended and ends as its

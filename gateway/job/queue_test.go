@@ -148,7 +148,7 @@ func TestOutcomes(t *testing.T) {
 				got := r.wait("c")
 				require.Equal(t, test.status, got.Status)
 				require.Equal(t, test.code, got.Code)
-				doubt, err := r.InDoubt(t.Context())
+				doubt, err := r.InDoubt(t.Context(), wire.EUI64{})
 				require.NoError(t, err)
 				require.Len(t, doubt, map[bool]int{true: 1}[test.status == topic.StatusInDoubt])
 			})

@@ -37,6 +37,7 @@ func revisionKey(hub wire.EUI64) string { return "revision/" + hub.String() }
 const (
 	jobPrefix      = "job/"
 	revisionPrefix = "revision/"
+	resolvedPrefix = "resolved/"
 	deliveredKey   = "delivered"
 )
 
@@ -68,6 +69,10 @@ func digestOf(c topic.Command) digest {
 		h.Write(args.Bytes())
 	} else {
 		h.Write(c.Args)
+	}
+	if c.Select != nil {
+		b, _ := json.Marshal(c.Select) // plain data
+		h.Write(b)
 	}
 	return digest(h.Sum(nil)[:16])
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"smets1/gateway/audit"
 	"smets1/gateway/topic"
 	"smets1/internal/store"
 	"smets1/internal/wire"
@@ -18,7 +19,7 @@ import (
 // enqueue puts a command into its hub's lane. Lock held.
 func (q *Queue) enqueue(e *entry) {
 	if e.lane == nil { // loaded
-		e.lane = q.laneOf(e.rec.Hub)
+		e.lane = q.laneFor(e.rec.Command)
 		e.lane.count++
 	}
 	e.lane.insert(e)
@@ -75,7 +76,7 @@ func (q *Queue) dispatch() {
 // release takes a command off its lane's count, and forgets an empty lane. Lock held.
 func (q *Queue) release(e *entry) {
 	e.lane.count--
-	if e.lane.count == 0 && !e.lane.busy {
+	if e.lane.count == 0 && !e.lane.busy && q.hubs[e.rec.Hub] == e.lane {
 		delete(q.hubs, e.rec.Hub)
 	}
 }
@@ -110,6 +111,12 @@ func (q *Queue) outcome(e *entry) (res topic.Result, open bool) {
 			return topic.EndedBy(c, err, q.cfg.Clock.Now()), false
 		}
 	}
+	if e.audited() {
+		// Who did what stands before what was done.
+		if err := q.cfg.Audit.Append(audit.Of(audit.Begun, c, q.cfg.Clock.Now()), e.info.Irreversible); err != nil {
+			return topic.EndedBy(c, topic.Wrap(topic.CodeStorage, err, "audit, before anything was sent to the device", "free the disk, then send a new command"), q.cfg.Clock.Now()), false
+		}
+	}
 	ctx, cancel := context.WithCancelCause(q.base)
 	defer cancel(nil)
 	q.mu.Lock()
@@ -134,6 +141,9 @@ func (q *Queue) outcome(e *entry) (res topic.Result, open bool) {
 	res.Result = raw
 	return res, false
 }
+
+// audited tells whether a command may change a home, or many.
+func (e *entry) audited() bool { return e.info.Mutates || e.rec.Command.Select != nil }
 
 // because gives an error that follows from the end of the context the code of its cause. In doubt stays in doubt.
 func because(ctx context.Context, err error) error {
@@ -217,6 +227,9 @@ func (q *Queue) call(ctx context.Context, e *entry) (v any, err error) {
 	}
 	t := &Task{Command: c, Resumed: e.resumed, Accepted: e.rec.Accepted, Checkpoint: e.check}
 	t.progress = func(p topic.Progress) { q.report(e, p) }
+	if c.Select != nil && q.cfg.Select != nil {
+		return q.many(ctx, t)
+	}
 	return h.Handle(ctx, t)
 }
 
@@ -386,6 +399,11 @@ func (q *Queue) tell(part []*entry) {
 	q.dispatch()
 	q.mu.Unlock()
 	for i, u := range updates {
+		if e := part[i]; e.audited() && e.ran {
+			if err := q.cfg.Audit.Append(audit.OfResult(e.rec.Command, u.Result), e.info.Irreversible); err != nil {
+				q.log.Error("the end of a command is not in the audit", slog.String("id", u.Result.ID), slog.Any("error", err))
+			}
+		}
 		q.sink(u)
 		settled[i]()
 	}

@@ -232,7 +232,7 @@ func (q *Queue) admit(c topic.Command, d digest, now time.Time) (*entry, error) 
 	if len(q.live) >= q.cfg.MaxQueued {
 		return nil, topic.NewError(topic.CodeBusy, "the queue is full", "queue", "send it again later with the same id")
 	}
-	l := q.laneOf(c.Hub)
+	l := q.laneFor(c)
 	if l.count >= q.cfg.MaxPerHub {
 		return nil, topic.NewError(topic.CodeBusy, "the queue of this hub is full", "hub "+c.Hub.String(), "send it again later with the same id")
 	}
@@ -257,13 +257,21 @@ func expired(c topic.Command) error {
 // check tells whether the command can be run here.
 func (q *Queue) check(c topic.Command) (topic.VerbInfo, error) {
 	info, ok := c.Verb.Info()
-	if !ok || info.Fleet != (c.Hub == wire.EUI64{}) {
+	if !ok || info.Query || info.Fleet != (c.Hub == wire.EUI64{}) && c.Select == nil || info.Fleet && c.Select != nil {
 		return info, topic.NewError(topic.CodeUnknownVerb, "there is no verb "+string(c.Verb)+" here", "topic", "see the verbs in the bridge's info")
 	}
 	if q.cfg.Handlers[c.Verb] == nil {
 		return info, topic.NewError(topic.CodeNotSupported, "this gateway does not do "+string(c.Verb), "gateway", "see the verbs in the bridge's info")
 	}
-	return info, c.DecodeArgs(reflect.New(reflect.TypeOf(info.Args)).Interface())
+	if c.Select != nil && q.cfg.Select == nil {
+		return info, topic.NewError(topic.CodeNotSupported, "this gateway takes no commands for many homes", "gateway", "send one to each hub")
+	}
+	if info.Irreversible && c.Select == nil && q.cfg.Permit != nil {
+		if err := q.cfg.Permit(c.Hub, c.Verb); err != nil {
+			return info, err
+		}
+	}
+	return infoOf(c), c.DecodeArgs(reflect.New(reflect.TypeOf(info.Args)).Interface())
 }
 
 func (q *Queue) laneOf(hub wire.EUI64) *lane {

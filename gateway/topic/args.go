@@ -151,6 +151,47 @@ type ClockReading struct {
 	BeforeSeconds float64 `json:"before_seconds,omitzero"`
 }
 
+// SupplyReadArgs are the arguments of supply.read. Command.Device names the meter.
+type SupplyReadArgs struct{}
+
+// States of a supply.
+const (
+	SupplyOn    = "on"
+	SupplyOff   = "off"
+	SupplyArmed = "armed" // off, and its customer may switch it on
+)
+
+// SupplySetArgs are the arguments of supply.set. Command.Device names the meter.
+type SupplySetArgs struct {
+	State string `json:"state"` // on, off
+}
+
+// SupplyResult is the result of supply.read and supply.set: what was read back.
+type SupplyResult struct {
+	Device Device     `json:"device"`
+	EUI    wire.EUI64 `json:"eui"`
+	State  string     `json:"state"`         // on, off, armed
+	Output bool       `json:"output"`        // whether energy gets through
+	From   string     `json:"from,omitzero"` // before supply.set
+	Mode   uint8      `json:"mode"`          // control mode of the device (IEC 62056-6-2, class 70)
+	Time   time.Time  `json:"time"`
+}
+
+// HANListArgs are the arguments of han.list.
+type HANListArgs struct{}
+
+// HANListResult is the result of han.list: what the hub says, whether or not the devices answer.
+type HANListResult struct {
+	Devices []HANMember `json:"devices"`
+}
+
+// HANMember is a device on a hub's HAN.
+type HANMember struct {
+	Device Device     `json:"device"`
+	EUI    wire.EUI64 `json:"eui"`
+	Known  bool       `json:"known"` // the gateway has it on file behind this hub
+}
+
 // HANCheckArgs are the arguments of han.check. Command.Device empty means all devices behind the hub.
 type HANCheckArgs struct{}
 

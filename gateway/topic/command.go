@@ -30,6 +30,9 @@ type Command struct {
 	// order of acceptance holds, and what runs is not interrupted.
 	Priority int `json:"priority,omitzero"`
 
+	// Select picks the hubs of a command for many homes; only commands on bridge/many/<verb> have one.
+	Select *Selector `json:"select,omitzero"`
+
 	Hub  wire.EUI64 `json:"-"` // zero for a command to the fleet
 	Verb Verb       `json:"-"`
 }
@@ -52,6 +55,9 @@ func NewCommand(id string, hub wire.EUI64, v Verb, args any) (Command, error) {
 
 // Topic is where the command is sent.
 func (c Command) Topic(t Tree) string {
+	if c.Select != nil {
+		return t.ManyCommand(c.Verb)
+	}
 	if c.Hub == (wire.EUI64{}) {
 		return t.FleetCommand(c.Verb)
 	}
@@ -79,9 +85,34 @@ func (t Tree) ParseCommand(a Address, payload []byte, l Limits) (Command, error)
 	if !c.Deadline.IsZero() {
 		c.Deadline = c.Deadline.UTC()
 	}
+	if a.Kind != KindManyCommand {
+		c.Select = nil
+	}
 	err := t.checkCommand(&c)
+	if err == nil && a.Kind == KindManyCommand {
+		err = c.checkSelect()
+	}
 	return c, err
 }
+
+// checkSelect checks what a command for many homes needs.
+func (c *Command) checkSelect() error {
+	where := "payload, member \"select\""
+	switch {
+	case c.Select == nil || c.Select.IsZero():
+		return NewError(CodeBadArgs, "it picks no hub", where, "name hubs, states, model or firmware, or send {\"all\":true}")
+	case c.Select.Parallel < 0 || c.Select.Parallel > MaxParallel || c.Select.StopAfter < 0:
+		return NewError(CodeBadArgs, "parallel or stop_after is out of range", where, fmt.Sprintf("send 1 to %d for parallel, and zero or more for stop_after", MaxParallel))
+	case c.Expect != nil:
+		return NewError(CodeBadArgs, "one revision cannot be expected of many hubs", "payload, member \"expect\"", "leave it out")
+	case len(c.ID)+1+len(wire.EUI64{}.String()) > MaxID:
+		return NewError(CodeBadID, "the id leaves no room for those of the hubs", "payload, member \"id\"", fmt.Sprintf("send at most %d characters", MaxID-1-len(wire.EUI64{}.String())))
+	}
+	return nil
+}
+
+// IDFor is the id that the command of one of many homes has.
+func (c Command) IDFor(hub wire.EUI64) string { return c.ID + "/" + hub.String() }
 
 func (t Tree) checkCommand(c *Command) error {
 	id, reply := c.ID, c.Reply

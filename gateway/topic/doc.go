@@ -11,6 +11,7 @@
 //	bridge/<node>/info               out        QoS 1 retained   BridgeInfo
 //	bridge/<node>/refused            out        QoS 1            Result: a refusal that has no reply topic and no hub
 //	bridge/req/<verb>                in         QoS 1            Command for the fleet
+//	bridge/many/<verb>               in         QoS 1            Command for many hubs, with a selector; the result is a ManyResult
 //	hub/<eui>/state                  out        QoS 1 retained¹  HubState
 //	hub/<eui>/device/<device>/state  out        QoS 1 retained¹  DeviceState
 //	hub/<eui>/cmd/<verb>             in         QoS 1            Command for one hub and the devices behind it

@@ -82,9 +82,9 @@ func parseEUI(s string) (wire.EUI64, error) {
 // CheckFleet checks the name of a fleet: lower-case letters, digits, - and _.
 func CheckFleet(s string) error { return check("fleet", s, MaxFleet, lowerName) }
 
-// CheckNode checks the name of a gateway node: as a fleet's, and not "req", which is the topic of requests.
+// CheckNode checks the name of a gateway node: as a fleet's, and not "req" or "many", which are topics of requests.
 func CheckNode(s string) error {
-	if s == "req" {
+	if s == "req" || s == "many" {
 		return fmt.Errorf("topic: node %q is reserved for requests: choose another name", s)
 	}
 	return check("node", s, MaxNode, lowerName)

@@ -210,6 +210,9 @@ func fill(v reflect.Value) {
 	case *time.Time:
 		*x = noon
 		return
+	case *json.RawMessage:
+		*x = json.RawMessage(`{"x":1}`)
+		return
 	case *topic.Value:
 		*x = topic.Int(topic.DoubleLongUnsigned, 5)
 		return

@@ -28,6 +28,7 @@ const (
 	KindEvent
 	KindTelemetry
 	KindReply
+	KindManyCommand
 )
 
 // Address is a topic taken apart. Only the fields that its Kind has are set.
@@ -70,6 +71,9 @@ func (t Tree) BridgeRefused(node string) string { return t.join("bridge", node, 
 // FleetCommand is where a client asks the fleet for something.
 func (t Tree) FleetCommand(v Verb) string { return t.join("bridge", "req", string(v)) }
 
+// ManyCommand is where a client asks many hubs for something.
+func (t Tree) ManyCommand(v Verb) string { return t.join("bridge", "many", string(v)) }
+
 // HubState is where the state of a hub is kept.
 func (t Tree) HubState(hub wire.EUI64) string { return t.join("hub", hub.String(), "state") }
 
@@ -104,6 +108,9 @@ func (t Tree) HubCommands() string { return t.join("hub", "+", "cmd", "+") }
 
 // FleetCommands matches all requests to the fleet.
 func (t Tree) FleetCommands() string { return t.join("bridge", "req", "+") }
+
+// ManyCommands matches the commands for many hubs.
+func (t Tree) ManyCommands() string { return t.join("bridge", "many", "+") }
 
 // HubStates matches the states of all hubs.
 func (t Tree) HubStates() string { return t.join("hub", "+", "state") }
@@ -155,6 +162,10 @@ func (t Tree) Parse(s string) (Address, error) {
 func parseBridge(s, node, leaf string) (Address, error) {
 	if node == "req" {
 		a := Address{Kind: KindFleetCommand, Verb: Verb(leaf)}
+		return a, checkVerbOf(s, leaf)
+	}
+	if node == "many" {
+		a := Address{Kind: KindManyCommand, Verb: Verb(leaf)}
 		return a, checkVerbOf(s, leaf)
 	}
 	if err := CheckNode(node); err != nil {

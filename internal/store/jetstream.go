@@ -108,6 +108,32 @@ func (s *jetStore) Bucket(ctx context.Context, name string, o Options) (Bucket, 
 	return b, nil
 }
 
+func (s *jetStore) Buckets(ctx context.Context) ([]BucketInfo, error) {
+	if s.base.Err() != nil {
+		return nil, ErrClosed
+	}
+	var out []BucketInfo
+	servers := []jetstream.JetStream{s.plain}
+	if s.sync != s.plain {
+		servers = append(servers, s.sync)
+	}
+	for _, js := range servers {
+		list := js.ListStreams(ctx)
+		for info := range list.Info() {
+			name, ok := strings.CutPrefix(info.Config.Name, "KV_")
+			sync, ours := info.Config.Metadata[syncMetadata]
+			if ok && ours {
+				out = append(out, BucketInfo{name, Options{Sync: sync == "true"}})
+			}
+		}
+		if err := list.Err(); err != nil {
+			return nil, fmt.Errorf("store: list of buckets: %w", err)
+		}
+	}
+	slices.SortFunc(out, func(a, b BucketInfo) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
 func (s *jetStore) streamConfig(name string, o Options) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:        "KV_" + name,

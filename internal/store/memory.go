@@ -54,6 +54,20 @@ func (m *memory) Close() error {
 	return nil
 }
 
+func (m *memory) Buckets(context.Context) ([]BucketInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	var out []BucketInfo
+	for name, b := range m.buckets {
+		out = append(out, BucketInfo{name, b.options})
+	}
+	slices.SortFunc(out, func(a, b BucketInfo) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
 type memoryBucket struct {
 	options Options
 

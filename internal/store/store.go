@@ -60,8 +60,16 @@ type Store interface {
 	// Bucket opens a bucket, making it if need be. Names have letters, digits, - and _.
 	// A bucket keeps the options it was made with: opening it with another Sync is an error.
 	Bucket(ctx context.Context, name string, o Options) (Bucket, error)
+	// Buckets lists the buckets that there are, in the order of their names.
+	Buckets(ctx context.Context) ([]BucketInfo, error)
 	// Close stops all buckets; their data stays.
 	Close() error
+}
+
+// BucketInfo is a bucket that there is.
+type BucketInfo struct {
+	Name    string
+	Options Options
 }
 
 // Options of a bucket.

@@ -31,19 +31,27 @@ type Fleet struct {
 
 // Broker is where MQTT goes through.
 type Broker struct {
-	Listen       string `yaml:"listen" default:"127.0.0.1:1883" doc:"Address of the embedded broker; port 0 takes a free one. Elsewhere than loopback it needs tls and users, or insecure."`
-	URL          string `yaml:"url" doc:"Another broker instead: tcp://host:1883, ssl://host:8883, ws:// or wss://. Empty: the embedded one."`
-	User         string `yaml:"user" doc:"Name of this gateway at the broker of url. Empty: none."`
-	PasswordFile string `yaml:"password-file" path:"y" doc:"File with its password, on one line, which nobody else may read."`
-	Users        []User `yaml:"users" doc:"Who may connect to the embedded broker. Empty: everybody who reaches it."`
-	TLS          TLS    `yaml:"tls" doc:"TLS of the embedded broker, or towards the broker of url."`
-	Insecure     bool   `yaml:"insecure" default:"false" doc:"Listen elsewhere than on loopback without TLS and users: anybody on that network may then command the meters."`
+	Listen       string   `yaml:"listen" default:"127.0.0.1:1883" doc:"Address of the embedded broker; port 0 takes a free one. Elsewhere than loopback it needs tls and users, or insecure."`
+	URL          string   `yaml:"url" doc:"Another broker instead: tcp://host:1883, ssl://host:8883, ws:// or wss://. Empty: the embedded one."`
+	User         string   `yaml:"user" doc:"Name of this gateway at the broker of url. Empty: none."`
+	PasswordFile string   `yaml:"password-file" path:"y" doc:"File with its password, on one line, which nobody else may read."`
+	Users        []User   `yaml:"users" doc:"Who may connect to the embedded broker. Empty: everybody who reaches it."`
+	Clients      []Client `yaml:"clients" doc:"Who may command this gateway over the broker of url, by the reply topic; smets1d config acl prints what the broker itself must hold them to. Empty: everybody."`
+	TLS          TLS      `yaml:"tls" doc:"TLS of the embedded broker, or towards the broker of url."`
+	Insecure     bool     `yaml:"insecure" default:"false" doc:"Listen elsewhere than on loopback without TLS and users: anybody on that network may then command the meters."`
 }
 
 // User may connect to the embedded broker.
 type User struct {
-	Name         string `yaml:"name" doc:"Name of the user."`
-	PasswordFile string `yaml:"password-file" path:"y" doc:"File with the password, on one line, which nobody else may read."`
+	Name         string   `yaml:"name" doc:"Name of the user."`
+	PasswordFile string   `yaml:"password-file" path:"y" doc:"File with the password, on one line, which nobody else may read."`
+	Roles        []string `yaml:"roles" doc:"What the user may do: observer, operator, engineer, migration. Its client must have its name, for the reply topic. Empty: everything, under any name."`
+}
+
+// Client is a client of a broker by url.
+type Client struct {
+	Name  string   `yaml:"name" doc:"Name in the reply topic rsp/<name>; the broker must let nobody else subscribe to it."`
+	Roles []string `yaml:"roles" doc:"What the client may do: observer, operator, engineer, migration."`
 }
 
 // TLS names certificates.
@@ -64,6 +72,7 @@ type Hub struct {
 	MSISDN  string     `yaml:"msisdn" doc:"Number of its SIM, for wake."`
 	Profile string     `yaml:"profile" doc:"Device set, for addresses and sizes, like ioc-dlms. Empty: the common ones."`
 	Devices []Device   `yaml:"devices" doc:"What is behind it."`
+	Permit  []string   `yaml:"permit" doc:"Verbs with a step that cannot be undone that may be run on this hub: firmware.upgrade, keys.takeover, keys.rollback, hub.repoint, or all. Empty: none."`
 }
 
 // Device is a device behind a hub.

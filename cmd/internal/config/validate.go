@@ -53,6 +53,9 @@ func (ld *loader) broker(b *Broker) {
 		ld.brokerURL(b)
 		return
 	}
+	if len(b.Clients) > 0 {
+		ld.problem("broker.clients", "these are for a broker by url; the roles of the embedded one stand in broker.users")
+	}
 	if b.User != "" || b.PasswordFile != "" {
 		at := "broker.user"
 		if b.User == "" {
@@ -74,6 +77,10 @@ func (ld *loader) broker(b *Broker) {
 		default:
 			seen[u.Name] = i
 		}
+		ld.roles(at+".roles", u.Roles)
+		if len(u.Roles) > 0 && topic.CheckClient(u.Name) != nil {
+			ld.problem(at+".name", "a user with roles names its reply topic: use letters, digits, - and _")
+		}
 		if u.PasswordFile == "" {
 			ld.problem(at+".password-file", "a user needs a password")
 		} else {
@@ -82,7 +89,41 @@ func (ld *loader) broker(b *Broker) {
 	}
 }
 
+func (ld *loader) roles(at string, roles []string) {
+	for i, r := range roles {
+		if _, err := topic.ParseRole(r); err != nil {
+			ld.problem(fmt.Sprintf("%s[%d]", at, i), "%s", plainTopic(err))
+		}
+	}
+}
+
+func (ld *loader) clients(clients []Client) {
+	seen := map[string]bool{}
+	for i, c := range clients {
+		at := fmt.Sprintf("broker.clients[%d]", i)
+		if err := topic.CheckClient(c.Name); err != nil {
+			ld.problem(at+".name", "%s", plainTopic(err))
+		} else if seen[c.Name] {
+			ld.problem(at+".name", "%q is there already", c.Name)
+		}
+		seen[c.Name] = true
+		ld.roles(at+".roles", c.Roles)
+	}
+}
+
+// PermitAll as an entry of a hub's permit means every verb.
+const PermitAll = "all"
+
+func (ld *loader) permit(at string, verbs []string) {
+	for i, v := range verbs {
+		if info, ok := topic.Verb(v).Info(); v != PermitAll && (!ok || !info.Irreversible) {
+			ld.problem(fmt.Sprintf("%s[%d]", at, i), "%q is no verb with a step that cannot be undone: there are firmware.upgrade, keys.takeover, keys.rollback, hub.repoint, or all", v)
+		}
+	}
+}
+
 func (ld *loader) brokerURL(b *Broker) {
+	ld.clients(b.Clients)
 	if ld.changed("broker.listen") {
 		ld.problem("broker.listen", "there is a broker.url: keep the one that you mean")
 	}
@@ -223,6 +264,7 @@ func (ld *loader) hubs(hubs []Hub) {
 	for i, h := range hubs {
 		at := fmt.Sprintf("hubs[%d]", i)
 		unique(at, h.EUI)
+		ld.permit(at+".permit", h.Permit)
 		ld.address(at+".address", h.Address)
 		if first, dup := ports[lineOf(h.Address)]; dup {
 			ld.problem(at+".address", "hub %d is on this line already", first+1)

@@ -13,6 +13,7 @@ import (
 	"smets1/device/profile"
 	"smets1/dlms/security"
 	"smets1/firmware"
+	"smets1/gateway/audit"
 	"smets1/gateway/bridge"
 	"smets1/gateway/campaign"
 	"smets1/gateway/job"
@@ -55,6 +56,10 @@ type GatewayConfig struct {
 	ResultTTL            time.Duration
 	// Timeout, Viability and Idle are those of sessions; zero means their defaults.
 	Timeout, Viability, Idle time.Duration
+	// Permit, Roles and Audit are those of the queue and the bridge; nil means that everybody may do everything, unrecorded.
+	Permit func(hub wire.EUI64, v topic.Verb) error
+	Roles  func(client string) []topic.Role
+	Audit  *audit.Log
 	// Observe is told the end of each command; see the bridge's.
 	Observe func(topic.Result)
 	Version string
@@ -142,7 +147,10 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	handlers := v.Handlers()
 	handlers[topic.FleetClock] = job.HandlerFunc(c.fleetClock)
 	handlers[topic.FleetCampaign] = job.HandlerFunc(g.campaign)
-	qc := job.Config{Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, MaxQueued: c.MaxQueued, MaxPerHub: c.MaxPerHub, ResultTTL: c.ResultTTL, Log: c.Log}
+	qc := job.Config{
+		Store: c.Store, Handlers: handlers, Clock: c.Clock, Concurrency: c.Concurrency, MaxQueued: c.MaxQueued, MaxPerHub: c.MaxPerHub, ResultTTL: c.ResultTTL, Log: c.Log,
+		Select: g.hubs.pick, Permit: c.Permit, Audit: c.Audit,
+	}
 	if g.queue, err = job.Open(ctx, qc); err != nil {
 		return nil, errors.Join(err, g.pool.Close())
 	}
@@ -155,6 +163,7 @@ func StartGateway(ctx context.Context, c GatewayConfig, prepare func(*keystore.S
 	}
 	if g.bridge, err = bridge.Start(ctx, bridge.Config{
 		Broker: c.Broker, TLS: c.BrokerTLS, Credentials: c.Credentials, Observe: c.Observe, Fleet: c.Fleet, Node: c.Node, Queue: g.queue, QueueConfig: qc, Store: c.Store, Clock: c.Clock, Hubs: g.hubs, Version: c.Version, Log: c.Log,
+		Roles: c.Roles, Audit: c.Audit,
 	}); err != nil {
 		return nil, errors.Join(err, g.campaigns.Close(), g.queue.Close(ctx), g.pool.Close())
 	}

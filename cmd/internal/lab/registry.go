@@ -80,6 +80,25 @@ func (r *registry) count() map[topic.Condition]int {
 	return n
 }
 
+// pick gives the hubs that a selector means, in order.
+func (r *registry) pick(s topic.Selector) []wire.EUI64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	named := make(map[wire.EUI64]bool, len(s.Hubs))
+	for _, h := range s.Hubs {
+		named[h] = true
+	}
+	var out []wire.EUI64
+	for _, e := range r.order {
+		h := r.hubs[e].Hub
+		if (len(named) == 0 || named[e]) && (len(s.States) == 0 || slices.Contains(s.States, h.State)) &&
+			(s.Model == "" || s.Model == h.Model) && (s.Firmware == "" || s.Firmware == h.Firmware) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // Page implements bridge.Hubs.
 func (r *registry) Page(after wire.EUI64, n int) []bridge.Snapshot {
 	r.mu.RLock()
@@ -110,6 +129,17 @@ func (r *registry) hubState(s topic.HubState) {
 func (r *registry) deviceState(d topic.DeviceState) {
 	r.update(d.Hub, func(was *bridge.Snapshot) {
 		if i := slices.IndexFunc(was.Devices, func(x topic.DeviceState) bool { return x.Device == d.Device }); i >= 0 {
+			// Who has learned one thing of a device says nothing of the others.
+			old := was.Devices[i]
+			if d.Identity.Model == "" {
+				d.Identity = old.Identity
+			}
+			if d.Supply == "" {
+				d.Supply = old.Supply
+			}
+			if d.Readings == nil {
+				d.Readings = old.Readings
+			}
 			was.Devices[i] = d
 		} else {
 			was.Devices = append(was.Devices, d)

@@ -59,6 +59,7 @@ type Home struct {
 
 // Unit is one device.
 type Unit struct {
+	Supply Supply // of a meter
 	home   *Home
 	EUI    wire.EUI64
 	Type   firmware.DeviceType
@@ -476,6 +477,7 @@ func (u *Unit) model() (*server.Model, error) {
 				}
 				return 1
 			})}),
+			server.DisconnectControl(cosem.MustOBIS("0-0:96.3.10.255"), managed, func(*server.Call) server.Disconnector { return &u.Supply }),
 			server.Register(reading, server.Value{Access: private, Get: server.Uint32(func(*server.Call) uint32 { return 12345 })},
 				server.ScalerUnit{Scaler: -1, Unit: cosem.UnitWattHour}, server.Method{}),
 			server.Profile(cosem.MustOBIS("1-0:99.1.0.255"), server.ProfileConfig{
@@ -514,4 +516,36 @@ func (r rows) Append(c *server.Call, i, column int, dst []byte) ([]byte, error) 
 		return axdr.AppendUint32(dst, uint32(100*i)), nil
 	}
 	return dst, errors.New("no such column")
+}
+
+// Supply is the switch of a meter; the zero value is on.
+type Supply struct{ Off bool }
+
+// Output implements server.Disconnector.
+func (s *Supply) Output() bool { return !s.Off }
+
+// State implements server.Disconnector.
+func (s *Supply) State() uint8 {
+	if s.Off {
+		return 0
+	}
+	return 1
+}
+
+// Mode implements server.Disconnector.
+func (s *Supply) Mode() uint8 { return 4 }
+
+// SetMode implements server.Disconnector: it has one mode.
+func (s *Supply) SetMode(time.Time, uint8) error { return cosem.ReadWriteDenied }
+
+// Disconnect implements server.Disconnector.
+func (s *Supply) Disconnect(time.Time) error {
+	s.Off = true
+	return nil
+}
+
+// Reconnect implements server.Disconnector.
+func (s *Supply) Reconnect(time.Time) error {
+	s.Off = false
+	return nil
 }

@@ -479,6 +479,10 @@ func testBuckets(t *testing.T, s store.Store) {
 	require.Equal(t, "a", string(e.Value))
 	_, err = s.Bucket(ctx, "apart-a", store.Options{Sync: true})
 	require.ErrorContains(t, err, "another Sync")
+	list, err := s.Buckets(ctx)
+	require.NoError(t, err)
+	require.Contains(t, list, store.BucketInfo{Name: "apart-a"})
+	require.Contains(t, list, store.BucketInfo{Name: "apart-b", Options: store.Options{Sync: true}})
 	for _, bad := range []string{"", "a b", "a.b", "a/b", "ä", strings.Repeat("b", 65)} {
 		_, err := s.Bucket(ctx, bad, store.Options{})
 		require.Error(t, err, "name %q", bad)
