@@ -17,6 +17,7 @@ import (
 	"smets1/gateway/broker"
 	"smets1/gateway/job"
 	"smets1/gateway/topic"
+	"smets1/gateway/topic/contract/contracttest"
 	"smets1/internal/clock"
 	"smets1/internal/store"
 	"smets1/internal/wire"
@@ -195,6 +196,11 @@ func newClient(t testing.TB, url, name string, filters ...string) *client {
 		if len(subs) > 0 {
 			go func() {
 				m.SubscribeMultiple(subs, func(_ mqtt.Client, m mqtt.Message) {
+					if ours(m.Topic()) {
+						if err := contracttest.Sent(m.Topic(), m.Payload()); err != nil {
+							t.Errorf("a message on the wire is not of the contract: %v", err)
+						}
+					}
 					c.messages <- message{m.Topic(), m.Payload(), m.Retained()}
 				}).Wait()
 				subscribed <- struct{}{}
@@ -212,6 +218,12 @@ func newClient(t testing.TB, url, name string, filters ...string) *client {
 		}
 	}
 	return c
+}
+
+// ours tells whether a topic is one that a gateway sends on; tests put all sorts of things on the others.
+func ours(at string) bool {
+	a, err := tree.Parse(at)
+	return err == nil && a.Kind != topic.KindHubCommand && a.Kind != topic.KindFleetCommand && a.Kind != topic.KindManyCommand
 }
 
 func (c *client) done(tok mqtt.Token) {
