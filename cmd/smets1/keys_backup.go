@@ -11,6 +11,7 @@ import (
 
 	"smets1/cmd/internal/lab"
 	"smets1/gateway/keystore"
+	"smets1/internal/wire"
 )
 
 func newKeysBackupCommand() *cobra.Command {
@@ -40,7 +41,7 @@ whole file from another.`,
 					return err
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%s: %d devices\n", args[0], n)
-				return audit(st, auditLine{Action: "keys.backup", File: args[0], Devices: n})
+				return record(st, "keys.backup", wire.EUI64{}, fmt.Sprintf("%d devices to %s", n, args[0]))
 			})
 		},
 	}
@@ -85,7 +86,7 @@ that may have been used since.`, keystore.RestoreSkip),
 					return err
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%d devices; their counters go on %d later\n", len(all), keystore.RestoreSkip)
-				return audit(st, auditLine{Action: "keys.restore", File: args[0], Devices: len(all)})
+				return record(st, "keys.restore", wire.EUI64{}, fmt.Sprintf("%d devices from %s", len(all), args[0]))
 			})
 		},
 	}
@@ -140,7 +141,7 @@ one takes its place. Backups stay sealed under the old key: make a new one.`,
 					}
 				}
 				fmt.Fprintf(c.OutOrStdout(), "%d records are sealed under root key %s\n", n, key.Fingerprint())
-				return audit(st, auditLine{Action: "keys.rotate-root", Fingerprint: key.Fingerprint(), File: next.File})
+				return record(st, "keys.rotate-root", wire.EUI64{}, fmt.Sprintf("fingerprint %s, in %s", key.Fingerprint(), next.File))
 			})
 		},
 	}

@@ -27,16 +27,12 @@ key is never copied.`,
 	}
 	var state string
 	c.PersistentFlags().StringVar(&state, "state", "state", "the state folder")
-	with := func(ctx context.Context, f func(context.Context, store.Store) error) (err error) {
-		st, err := lab.OpenState(ctx, state, lab.Root{}, slog.New(slog.DiscardHandler))
+	with := func(ctx context.Context, f func(context.Context, store.Store) error) error {
+		err := lab.WithStore(ctx, state, false, slog.New(slog.DiscardHandler), func(s store.Store) error { return f(ctx, s) })
 		if errors.Is(err, fs.ErrNotExist) {
 			return usageError{err}
 		}
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, st.Close()) }()
-		return f(ctx, st.Store)
+		return err
 	}
 	check := &cobra.Command{
 		Use: "check", Short: "Read every record and tell what is damaged",
@@ -107,22 +103,19 @@ then what they were when the backup was made: see docs/operations.md before usin
 it on devices that were spoken to since.`,
 		Example: "  smets1 state restore smets1-2026-11-24.backup --state new-state",
 		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) (err error) {
+		RunE: func(c *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
 			if err != nil {
 				return usageError{err}
 			}
 			defer f.Close()
-			st, err := lab.BeginState(c.Context(), state, lab.Root{}, slog.New(slog.DiscardHandler))
-			if err != nil {
+			return lab.WithStore(c.Context(), state, true, slog.New(slog.DiscardHandler), func(s store.Store) error {
+				n, err := archive.Restore(c.Context(), s, f)
+				if err == nil {
+					fmt.Fprintf(c.OutOrStdout(), "%s: %d records; put the root key beside them before you start\n", state, n)
+				}
 				return err
-			}
-			defer func() { err = errors.Join(err, st.Close()) }()
-			n, err := archive.Restore(c.Context(), st.Store, f)
-			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "%s: %d records\n", state, n)
-			}
-			return err
+			})
 		},
 	}
 	c.AddCommand(check, export, backup, restore)

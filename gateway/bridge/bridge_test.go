@@ -102,6 +102,9 @@ func TestCommandsAndTheirResults(t *testing.T) {
 		if task.Verb == topic.KeysProve {
 			return nil, topic.NewError(topic.CodeHANSilent, "silent", "gas meter", "wait for its wake-up")
 		}
+		if task.Verb == topic.FleetClock {
+			return topic.FleetClockResult{}, nil
+		}
 		return topic.WakeResult{Attempts: 1}, nil
 	}})
 	c := newClient(t, url, "engine", tree.Reply("test"))

@@ -143,7 +143,9 @@ func (q *Queue) outcome(e *entry) (res topic.Result, open bool) {
 }
 
 // audited tells whether a command may change a home, or many.
-func (e *entry) audited() bool { return e.info.Mutates || e.rec.Command.Select != nil }
+func (e *entry) audited() bool {
+	return e.info.Mutates || e.rec.Command.Select != nil || e.rec.Verb == topic.FleetCampaign
+}
 
 // because gives an error that follows from the end of the context the code of its cause. In doubt stays in doubt.
 func because(ctx context.Context, err error) error {

@@ -78,6 +78,7 @@ var homes = []struct {
 	{"github.com/eclipse/paho.mqtt.golang", []string{"gateway/bridge", "migration/engine"}, "two ends of one contract, and nobody else speaks MQTT"},
 	{"github.com/nats-io/nats-server/v2", []string{"gateway/broker", "internal/store"}, "the broker and the state are one engine behind two doors"},
 	{"github.com/nats-io/nats.go", []string{"gateway/broker", "internal/store"}, "the broker and the state are one engine behind two doors"},
+	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"gateway/topic/contract/contracttest"}, "schemas are held against messages in tests"},
 	{"modernc.org/sqlite", []string{"internal/store/archive"}, "SQLite is a form of export, not a second store"},
 	{"github.com/xuri/excelize/v2", []string{"migration/document", "migration/report"}, "workbooks are documents"},
 	{"github.com/russellhaering/goxmldsig", []string{"migration/document"}, "signatures are of documents"},

@@ -81,6 +81,27 @@ func OpenState(ctx context.Context, dir string, root Root, log *slog.Logger) (*S
 	return CreateState(ctx, dir, root, broker.Config{StateOnly: true, Log: log})
 }
 
+// WithStore opens the records of a state folder alone, without the root key, for as long as f runs. Records that are sealed stay so. With
+// begin the folder is made if there is none.
+func WithStore(ctx context.Context, dir string, begin bool, log *slog.Logger, f func(store.Store) error) (err error) {
+	if _, err := os.Stat(filepath.Join(dir, stateBroker)); err != nil && !begin {
+		return fmt.Errorf("%s is no state folder of smets1d or smets1 demo: %w", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("state folder: %w", err)
+	}
+	b, err := broker.Start(ctx, broker.Config{StateOnly: true, Log: log, StateDir: filepath.Join(dir, stateBroker)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	s, err := b.Store()
+	if err != nil {
+		return err
+	}
+	return f(s)
+}
+
 // BeginState is OpenState, and makes the folder if there is none yet.
 func BeginState(ctx context.Context, dir string, root Root, log *slog.Logger) (*State, error) {
 	return CreateState(ctx, dir, root, broker.Config{StateOnly: true, Log: log})

@@ -67,9 +67,12 @@ func Examples() map[topic.Verb]Example {
 		topic.FleetSnapshot: {Args: topic.PageArgs{}, Result: topic.SnapshotResult{Session: "0000000000000003", Sequence: 12, Hubs: []topic.HubState{state}, Devices: []topic.DeviceState{}, Total: 1}},
 		topic.FleetRebirth:  {Args: topic.RebirthArgs{}, Result: topic.RebirthResult{Session: "0000000000000003", Hubs: 1, Retain: 1}},
 		topic.FleetClock:    {Args: topic.FleetClockArgs{AdvanceSeconds: 3600}, Result: topic.FleetClockResult{Time: noon, Virtual: true, Factor: 60}},
-		topic.FleetJobs:     {Args: topic.JobsArgs{Which: topic.JobsOpen}, Result: topic.JobsResult{Jobs: []topic.Job{{Result: open, Accepted: noon}}, Total: 1}},
-		topic.FleetCancel:   {Args: topic.CancelArgs{ID: "c-17"}, Result: topic.CancelResult{Status: topic.StatusRunning}},
-		topic.FleetResolve:  {Args: topic.ResolveArgs{ID: "t-4", Outcome: "done", Note: said.Note, By: said.By}, Result: topic.ResolveResult{ID: "t-4", Resolution: said}},
+		topic.FleetCampaign: {Args: topic.CampaignArgs{Op: topic.CampaignStatus, ID: "autumn"}, Result: topic.CampaignResult{Campaigns: []topic.CampaignReport{
+			{ID: "autumn", State: "running", Homes: 100, Waiting: 40, Working: 10, Done: 48, Failed: 2, Steps: 96, Wave: 2, Waves: 3, Causes: []topic.CampaignCause{{Code: topic.CodeHANSilent, Homes: 2}}, Started: noon},
+		}}},
+		topic.FleetJobs:    {Args: topic.JobsArgs{Which: topic.JobsOpen}, Result: topic.JobsResult{Jobs: []topic.Job{{Result: open, Accepted: noon}}, Total: 1}},
+		topic.FleetCancel:  {Args: topic.CancelArgs{ID: "c-17"}, Result: topic.CancelResult{Status: topic.StatusRunning}},
+		topic.FleetResolve: {Args: topic.ResolveArgs{ID: "t-4", Outcome: "done", Note: said.Note, By: said.By}, Result: topic.ResolveResult{ID: "t-4", Resolution: said}},
 	}
 }
 
