@@ -72,7 +72,7 @@ type Hub struct {
 	MSISDN  string     `yaml:"msisdn" doc:"Number of its SIM, for wake."`
 	Profile string     `yaml:"profile" doc:"Device set, for addresses and sizes, like ioc-dlms. Empty: the common ones."`
 	Devices []Device   `yaml:"devices" doc:"What is behind it."`
-	Permit  []string   `yaml:"permit" doc:"Verbs with a step that cannot be undone that may be run on this hub: firmware.upgrade, keys.takeover, keys.rollback, hub.repoint, or all. Empty: none."`
+	Permit  []string   `yaml:"permit" doc:"Verbs with a step that cannot be undone that may be run on this hub: firmware.upgrade, keys.takeover, keys.rollback, keys.repair, hub.repoint, or all. Empty: none."`
 }
 
 // Device is a device behind a hub.

@@ -117,7 +117,7 @@ const PermitAll = "all"
 func (ld *loader) permit(at string, verbs []string) {
 	for i, v := range verbs {
 		if info, ok := topic.Verb(v).Info(); v != PermitAll && (!ok || !info.Irreversible) {
-			ld.problem(fmt.Sprintf("%s[%d]", at, i), "%q is no verb with a step that cannot be undone: there are firmware.upgrade, keys.takeover, keys.rollback, hub.repoint, or all", v)
+			ld.problem(fmt.Sprintf("%s[%d]", at, i), "%q is no verb with a step that cannot be undone: there are firmware.upgrade, keys.takeover, keys.rollback, keys.repair, hub.repoint, or all", v)
 		}
 	}
 }

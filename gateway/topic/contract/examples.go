@@ -61,6 +61,7 @@ func Examples() map[topic.Verb]Example {
 		topic.KeysProve:    {Args: topic.KeysProveArgs{}, Result: keys},
 		topic.KeysTakeover: {Args: topic.KeysTakeoverArgs{Owner: "ACB"}, Result: keys},
 		topic.KeysRollback: {Args: topic.KeysRollbackArgs{Devices: []topic.Device{topic.ESME}}, Result: keys},
+		topic.KeysRepair:   {Args: topic.KeysRepairArgs{}, Result: keys},
 		topic.HubRepoint:   {Args: topic.HubRepointArgs{Endpoint: "s1sp.example:4059"}, Result: topic.HubRepointResult{From: "smso.example:4059", To: "s1sp.example:4059"}},
 
 		topic.FleetList:     {Args: topic.PageArgs{Limit: 100}, Result: topic.ListResult{Hubs: []topic.HubSummary{{Hub: hub, State: topic.Ready, Revision: 7}}, Total: 1}},
