@@ -8,6 +8,7 @@ A key=value pair replaces that key of the plan, for example target=tcp://127.0.0
 
 import datetime
 import sys
+import time
 
 from gurux_dlms import (
     GXArray,
@@ -221,7 +222,13 @@ class Session:
                 18: GXDLMSImageTransfer,
                 64: GXDLMSSecuritySetup,
             }.get(step["class"])
-            obj = kind(name) if kind else GXDLMSObject(ObjectType(step["class"]), name, 0)
+            if kind:
+                obj = kind(name)
+            elif step["class"] in [int(t) for t in ObjectType]:
+                obj = GXDLMSObject(ObjectType(step["class"]), name, 0)
+            else:  # a class of a manufacturer's own
+                obj = GXDLMSObject(ObjectType.DATA, name, 0)
+                obj.objectType = step["class"]
             self.objects[key] = obj
         return self.objects[key]
 
@@ -346,9 +353,20 @@ class Session:
         for frames in transfer.imageBlockTransfer(self.client, image, count):
             self.send(frames)
         self.client.updateValue(transfer, 4, self.read(transfer, 4))
-        self.send(transfer.imageVerify(self.client))
+        try:
+            self.send(transfer.imageVerify(self.client))
+        except GXDLMSException as err:
+            if "temporary failure" not in str(err):  # it is still at it
+                raise
         status = self.read(transfer, 6)
-        if step.get("activate"):
+        for _ in range(120):
+            if int(status) != 2:
+                break
+            time.sleep(0.5)
+            status = self.read(transfer, 6)
+        if step.get("activate") == "leave":  # the device restarts and does not answer for a while
+            self.send(transfer.imageActivate(self.client))
+        elif step.get("activate"):
             self.send(transfer.imageActivate(self.client))
             status = self.read(transfer, 6)
         return {"blocks": count[0], "first_missing": transfer.imageFirstNotTransferredBlockNumber, "status": int(status)}
