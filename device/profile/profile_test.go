@@ -3,6 +3,7 @@ package profile
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 
 func TestBuiltin(t *testing.T) {
 	s := Builtin()
-	require.Equal(t, []string{"foc-mesh", "ioc-dlms", "moc-secure"}, s.Names())
+	require.Equal(t, []string{"foc-mesh", "ioc-aclara", "ioc-dlms", "moc-secure"}, s.Names())
 	p, ok := s.Get("moc-secure")
 	require.True(t, ok)
 	require.Equal(t, MOC, p.Cohort)
@@ -105,8 +106,47 @@ func TestBadProfiles(t *testing.T) {
 	}
 }
 
+// Each file of testdata/bad is a good profile with one mistake. Its first line says what
+// is wrong; the error names file, line and field.
+func TestBadFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 30)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		first, _, _ := strings.Cut(string(b), "\n")
+		want, ok := strings.CutPrefix(first, "# want: ")
+		require.True(t, ok, f)
+		_, err = LoadFile(f)
+		require.ErrorContains(t, err, want, f)
+		require.Regexp(t, `^`+regexp.QuoteMeta(f)+`:\d+: `, err.Error())
+		require.NotContains(t, err.Error(), "\n", "one mistake, one line")
+	}
+	require.Error(t, func() error { _, err := LoadDir("testdata/bad"); return err }())
+}
+
+// A make is what its file says, and what SMETS1 has where it says nothing.
+func TestSizes(t *testing.T) {
+	s := Builtin()
+	p, _ := s.Get("ioc-aclara")
+	require.True(t, p.Has(QuirkDualElement))
+	require.False(t, p.ESME.Has(PartReactive))
+	require.True(t, p.ESME.Has(PartExport))
+	require.Equal(t, 16, p.ESME.Tariff.Registers)
+	require.Equal(t, 4, p.GSME.Tariff.Registers)
+	require.Equal(t, 41, p.GSME.Logs.Network)
+	require.Equal(t, 731, p.ESME.Logs.DailyUse)
+	require.Equal(t, 24*time.Hour, p.WAN.CallEvery)
+	p, _ = s.Get("moc-secure")
+	require.Equal(t, Tariff{48, 4, 4, 4, 17, 12, 50}, p.ESME.Tariff)
+	require.Equal(t, 14, p.ESME.Logs.Days)
+	require.Equal(t, 18960, p.ESME.Logs.HalfHours)
+	require.Equal(t, 3, p.ESME.Prepay.Blocks)
+}
+
 func FuzzParse(f *testing.F) {
-	for _, n := range []string{"ioc-dlms", "moc-secure", "foc-mesh"} {
+	for _, n := range []string{"ioc-dlms", "ioc-aclara", "moc-secure", "foc-mesh"} {
 		b, err := builtin.ReadFile("data/" + n + ".yaml")
 		require.NoError(f, err)
 		f.Add(b)

@@ -114,7 +114,7 @@ func (p *Profile) validateWAN(d *located.Doc) {
 	if p.WAN.Wake.Messages() > 0 {
 		between(d, "wan.smsDelay", p.WAN.SMSDelay, 0, time.Hour)
 		between(d, "wan.onlineWindow", p.WAN.OnlineWindow, 10*time.Second, 24*time.Hour)
-	} else if p.WAN.OnlineWindow != 0 || p.WAN.SMSDelay != 0 || p.WAN.SMSQuota != 0 {
+	} else if p.WAN.Wake == WakeNone && (p.WAN.OnlineWindow != 0 || p.WAN.SMSDelay != 0 || p.WAN.SMSQuota != 0) {
 		d.Problemf("wan.wake", "a hub that never sleeps has no smsDelay, smsQuota or onlineWindow")
 	}
 	if p.WAN.CallEvery != 0 {
