@@ -66,7 +66,7 @@ func (h *controlHome) print(out io.Writer) error {
 	}
 	fmt.Fprintf(w, "home\t%s (%s, %s, profile %s)\n", e.Name, e.Cohort, e.Comms, e.Profile)
 	fmt.Fprintf(w, "time\t%s\n", h.Time.Format(time.RFC3339))
-	fmt.Fprintf(w, "address\t%s\n", dash(e.Address))
+	fmt.Fprintf(w, "address\t%s\n", dash(e.Address)) // none of its own: by the port of all homes
 	fmt.Fprintf(w, "WAN\t%s, %d messages, calls %s\n", wan, s.Messages, strings.Join(s.Endpoint, " "))
 	if len(s.Faults) > 0 {
 		fmt.Fprintf(w, "faults\t%s\n", strings.Join(s.Faults, ", "))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -230,6 +231,9 @@ func (s *serving) home(name string) (controlHome, error) {
 		return controlHome{}, err
 	}
 	e, err := s.fleet.Entry(st.Devices[0].EUI)
+	if !s.o.addresses && strings.HasPrefix(e.Address, "tcp:") {
+		e.Address = ""
+	}
 	return controlHome{Entry: e, Status: st, Time: s.clock.Now()}, err
 }
 

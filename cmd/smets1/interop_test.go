@@ -65,12 +65,13 @@ func gurux(t *testing.T, plan map[string]any) []map[string]any {
 }
 
 // Virtual homes of the demonstration, read by the Python client of gurux-dlms
-// over TCP: the hub, and through the hub's DLMS gateway the meters behind it.
+// over TCP: the hub, and through the hub's DLMS gateway the meters behind it; one of
+// the homes over the one port of all.
 func TestInteropGuruxReadsAVirtualHome(t *testing.T) {
 	m, err := fleet.LoadManifest(filepath.Join(demoInput(), lab.ManifestName))
 	require.NoError(t, err)
 	clk := clock.NewScaled(m.StartTime().Add(72*time.Hour), 1)
-	f, err := fleet.Open(t.Context(), m, fleet.Options{Clock: clk, Listen: true, Port: -1})
+	f, err := fleet.Open(t.Context(), m, fleet.Options{Clock: clk, Listen: true, Port: -1, Gateway: "127.0.0.1:0"})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, f.Close()) })
 	var handover bytes.Buffer
@@ -131,6 +132,10 @@ func TestInteropGuruxReadsAVirtualHome(t *testing.T) {
 					{"do": "profile_columns", "obis": profile},
 					rows,
 					{"do": "association"},
+				}
+				if e.Name == "foc-0001" { // over the port of all homes, where a hub has its prefix too
+					plan["target"] = "tcp://" + f.GatewayAddr().String()
+					plan["gateway"] = map[string]any{"network": 1, "address": hex.EncodeToString(d.EUI[:])}
 				}
 				got := gurux(t, plan)
 				values := map[string]any{}
