@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -115,37 +116,48 @@ func (h *benchHub) dial(ctx context.Context, gateway string, ciphered bool) (*be
 	return c, nil
 }
 
-// hammer does something as often as it can with each of several clients at once, for the
-// budget, and gives how often a second.
-func (o *benchOptions) hammer(ctx context.Context, clients int, open func(i int) (do func() error, done func() error, err error)) (float64, error) {
-	type worker struct{ do, done func() error }
-	var workers []worker
-	defer func() {
-		for _, w := range workers {
-			_ = w.done()
-		}
-	}()
+// crowd is clients that are connected.
+type crowd []struct{ do, done func() error }
+
+// opener connects client i: do is one request of it, done ends it.
+type opener func(i int) (do, done func() error, err error)
+
+// gather connects clients. The first request of each is not like the others, and is not measured.
+func gather(clients int, open opener) (crowd, error) {
+	var c crowd
 	for i := range clients {
 		do, done, err := open(i)
 		if err != nil {
-			return 0, err
+			return nil, errors.Join(err, c.leave())
 		}
-		workers = append(workers, worker{do, done})
-		if err := do(); err != nil { // the first is not like the others
-			return 0, err
+		c = append(c, struct{ do, done func() error }{do, done})
+		if err := do(); err != nil {
+			return nil, errors.Join(err, c.leave())
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.budget)
+	return c, nil
+}
+
+func (c crowd) leave() (err error) {
+	for _, w := range c {
+		err = errors.Join(err, w.done())
+	}
+	return err
+}
+
+// run has all clients ask as often as they can for a time, and gives how often they did and how long that took.
+func (c crowd) run(ctx context.Context, d time.Duration) (count int64, took float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	var count atomic.Int64
+	var sum atomic.Int64
 	var group sync.WaitGroup
-	errs := make(chan error, len(workers))
+	errs := make(chan error, len(c))
 	began := clock.Real().Now()
-	for _, w := range workers {
+	for _, w := range c {
 		group.Go(func() {
 			for n := int64(0); ; n++ {
 				if ctx.Err() != nil {
-					count.Add(n)
+					sum.Add(n)
 					return
 				}
 				if err := w.do(); err != nil {
@@ -156,17 +168,52 @@ func (o *benchOptions) hammer(ctx context.Context, clients int, open func(i int)
 		})
 	}
 	group.Wait()
-	took := seconds(began)
+	took = seconds(began)
 	close(errs)
-	if err := <-errs; err != nil {
-		return 0, err
+	return sum.Load(), took, <-errs
+}
+
+// turns is into how many parts a measurement is cut: requests and echoes take turns, so that
+// whatever else the machine does meets both.
+const turns = 4
+
+// beside measures something with as many clients as are wanted, and echoes with as many beside it, each for half the
+// budget.
+func (o *benchOptions) beside(ctx context.Context, clients int, open opener) (rate, echo float64, err error) {
+	l, err := listenEcho(ctx)
+	if err != nil {
+		return 0, 0, err
 	}
-	return float64(count.Load()) / took, nil
+	defer func() { err = errors.Join(err, l.close()) }()
+	echoes, err := gather(clients, l.open(ctx))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, echoes.leave()) }()
+	asked, err := gather(clients, open)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, asked.leave()) }()
+	var n, m int64
+	var took, echoTook float64
+	for range turns {
+		k, t, err := asked.run(ctx, o.budget/2/turns)
+		if err != nil {
+			return 0, 0, err
+		}
+		n, took = n+k, took+t
+		if k, t, err = echoes.run(ctx, o.budget/2/turns); err != nil {
+			return 0, 0, err
+		}
+		m, echoTook = m+k, echoTook+t
+	}
+	return float64(n) / took, float64(m) / echoTook, nil
 }
 
 // requests measures one kind of request to as many hubs as there are clients.
-func (o *benchOptions) requests(ctx context.Context, hubs []benchHub, clients int, gateway string, ciphered bool, request func(ctx context.Context, c *client.Client) error) (float64, error) {
-	return o.hammer(ctx, clients, func(i int) (do, done func() error, err error) {
+func (o *benchOptions) requests(ctx context.Context, hubs []benchHub, clients int, gateway string, ciphered bool, request func(ctx context.Context, c *client.Client) error) (rate, echo float64, err error) {
+	return o.beside(ctx, clients, func(i int) (do, done func() error, err error) {
 		c, err := hubs[i%len(hubs)].dial(ctx, gateway, ciphered)
 		if err != nil {
 			return nil, nil, err
@@ -187,59 +234,68 @@ func setEndpoint(ctx context.Context, c *client.Client) error {
 	return c.SetAxdr(ctx, benchEndpoint, axdr.Array(axdr.Octets([]byte("s1sp.example:4059"))))
 }
 
-// echo measures a bare TCP echo of messages as long as a ciphered GET and its reply.
-func (o *benchOptions) echo(ctx context.Context, clients int) (float64, error) {
-	const size = 44
+// echoSize is how long a ciphered GET is and its reply, or about so.
+const echoSize = 44
+
+// echoServer sends back what it gets.
+type echoServer struct {
+	net.Listener
+	serving sync.WaitGroup
+}
+
+func listenEcho(ctx context.Context) (*echoServer, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var serving sync.WaitGroup
-	serving.Go(func() {
+	e := &echoServer{Listener: l}
+	e.serving.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			serving.Go(func() {
-				defer c.Close()
-				b := make([]byte, 4096)
-				for {
-					n, err := c.Read(b)
-					if err != nil {
-						return
-					}
-					if _, err := c.Write(b[:n]); err != nil {
-						return
-					}
-				}
-			})
+			e.serving.Go(func() { echo(c) })
 		}
 	})
-	defer func() {
-		_ = l.Close()
-		serving.Wait()
-	}()
-	return o.hammer(ctx, clients, func(int) (do, done func() error, err error) {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	return e, nil
+}
+
+func echo(c net.Conn) {
+	defer c.Close()
+	b := make([]byte, 4096)
+	for {
+		n, err := c.Read(b)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (e *echoServer) close() error {
+	err := e.Close()
+	e.serving.Wait()
+	return err
+}
+
+func (e *echoServer) open(ctx context.Context) opener {
+	return func(int) (do, done func() error, err error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", e.Addr().String())
 		if err != nil {
 			return nil, nil, err
 		}
-		b := make([]byte, size)
+		b := make([]byte, echoSize)
 		return func() error {
 			if _, err := c.Write(b); err != nil {
 				return err
 			}
-			for n := 0; n < size; {
-				m, err := c.Read(b[n:])
-				if err != nil {
-					return err
-				}
-				n += m
-			}
-			return nil
+			_, err := io.ReadFull(c, b)
+			return err
 		}, c.Close, nil
-	})
+	}
 }
 
 // fleet measures a fleet of some size: how soon it is there, what a home costs, and what it
@@ -299,10 +355,10 @@ func (o *benchOptions) fleet(ctx context.Context, homes int) (r benchFleet, err 
 	}
 	r.Talked = max(liveHeap()-held, 0) / float64(len(hubs))
 
-	if r.Plain, err = o.requests(ctx, hubs, o.clients, "", false, getName); err != nil {
+	if r.Plain, r.PlainEcho, err = o.requests(ctx, hubs, o.clients, "", false, getName); err != nil {
 		return r, err
 	}
-	r.Ciphered, err = o.requests(ctx, hubs, o.clients, "", true, getSerial)
+	r.Ciphered, r.CipheredEcho, err = o.requests(ctx, hubs, o.clients, "", true, getSerial)
 	return r, err
 }
 
@@ -346,11 +402,11 @@ func (o *benchOptions) traffic(ctx context.Context) (r []benchTraffic, err error
 		{"SET, ciphered", "", true, setEndpoint},
 	} {
 		for _, n := range []int{1, o.clients} {
-			rate, err := o.requests(ctx, hubs, n, k.gateway, k.ciphered, k.request)
+			rate, echo, err := o.requests(ctx, hubs, n, k.gateway, k.ciphered, k.request)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", k.what, err)
 			}
-			r = append(r, benchTraffic{k.what, n, rate})
+			r = append(r, benchTraffic{k.what, n, rate, echo})
 		}
 	}
 	return r, nil
@@ -358,38 +414,39 @@ func (o *benchOptions) traffic(ctx context.Context) (r []benchTraffic, err error
 
 // commands measures commands that go the whole way: over MQTT to a gateway, onto its
 // disk, to the hub and back.
-func (o *benchOptions) commands(ctx context.Context) (rate float64, err error) {
+func (o *benchOptions) commands(ctx context.Context) (r benchTraffic, err error) {
+	r.What, r.Clients = "command over MQTT", o.clients
 	dir, err := os.MkdirTemp("", "smets1-bench-")
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	m, err := benchManifest(200, false, true)
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	root, err := keystore.RootFile(filepath.Join(dir, "root.key"))
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	b, err := broker.Start(ctx, broker.Config{StateDir: filepath.Join(dir, "nats"), Listen: "127.0.0.1:0"})
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	store, err := b.Store()
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	c := clock.NewScaled(m.StartTime(), 1)
 	f, err := fleet.Open(ctx, m, fleet.Options{Clock: c, HAN: fleet.HANMemory, Listen: true, Port: -1})
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	library, err := firmware.OpenLibrary(filepath.Join(dir, "firmware"))
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	hubs := lab.Hubs(f)
 	g, err := lab.StartGateway(ctx, lab.GatewayConfig{
@@ -397,18 +454,19 @@ func (o *benchOptions) commands(ctx context.Context) (rate float64, err error) {
 		Waker: waker{f}, Factor: 1, Version: version(),
 	}, func(keys *keystore.Store) error { return lab.Handover(ctx, f, keys, "bench", c.Now()) })
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer func() { err = errors.Join(err, g.Close(context.WithoutCancel(ctx))) }()
 	remote, err := engine.Dial(ctx, engine.RemoteConfig{Broker: b.URL(), Fleet: "bench", Client: "bench"})
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer remote.Close()
 	if err := remote.AwaitGateway(ctx); err != nil {
-		return 0, err
+		return r, err
 	}
-	return o.hammer(ctx, min(len(hubs), o.clients), func(i int) (do, done func() error, err error) {
+	r.Clients = min(len(hubs), o.clients)
+	r.Rate, r.Echo, err = o.beside(ctx, r.Clients, func(i int) (do, done func() error, err error) {
 		return func() error {
 			cmd, err := topic.NewCommand("bench-"+rand.Text(), hubs[i].EUI, topic.Identify, topic.IdentifyArgs{})
 			if err != nil {
@@ -422,6 +480,7 @@ func (o *benchOptions) commands(ctx context.Context) (rate float64, err error) {
 			return err
 		}, func() error { return nil }, nil
 	})
+	return r, err
 }
 
 // days measures what homes do by themselves.

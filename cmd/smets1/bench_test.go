@@ -14,19 +14,18 @@ func TestBench(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(must(t, append(args, "--json")...)), &r))
 	require.NotEmpty(t, r.Machine.Go)
 	require.Positive(t, r.Machine.Cores)
-	require.Len(t, r.Echo, 2)
 	require.Len(t, r.Fleets, 2)
-	require.Len(t, r.Traffic, 8)
+	require.Len(t, r.Traffic, 9)
 	require.Len(t, r.Days, 3)
 	for _, f := range r.Fleets {
 		require.Positive(t, f.Start)
 		require.Positive(t, f.Plain)
 		require.Positive(t, f.Ciphered)
 	}
-	for _, x := range append(r.Echo, r.Traffic...) {
+	for _, x := range r.Traffic {
 		require.Positive(t, x.Rate, x.What)
+		require.Positive(t, x.Echo, x.What)
 	}
-	require.Positive(t, r.Commands)
 	require.Positive(t, r.Days[0].HomeDays)
 	require.Positive(t, r.Days[2].PerDay)
 	require.Greater(t, r.Days[2].PerDay, r.Days[1].PerDay, "displays ask")

@@ -23,6 +23,7 @@ type serveOptions struct {
 	port      int
 	addresses bool
 	gateway   string
+	headEnd   string
 	pty       string
 	state     string
 	snapshot  string
@@ -76,6 +77,7 @@ centre's would (some 20 virtual seconds); --awake=false lets them sleep, and so 
 	f.IntVar(&o.port, "port", 4059, "TCP port of the homes; 0 takes a free one")
 	f.BoolVar(&o.addresses, "addresses", true, "have each home answer on a loopback address of its own")
 	f.StringVar(&o.gateway, "gateway", "", "address, like 127.0.0.1:4060, where all homes are reached by the DLMS gateway prefix (default: none)")
+	f.StringVar(&o.headEnd, "head-end", "", "TCP address that the hubs of live homes call once a day; what is asked over the connection they answer (default: none)")
 	f.StringVar(&o.pty, "pty", "", "folder for the serial lines of homes with link: hdlc or optical, as NAME.tty (default: none)")
 	f.BoolVar(&o.pace, "pace", false, "let characters on the serial lines take the time that they take on a wire")
 	f.StringVar(&o.state, "state", "", "folder that keeps what the devices acknowledged (default: memory)")

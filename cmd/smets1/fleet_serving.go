@@ -35,7 +35,7 @@ type serving struct {
 
 // open starts the homes: as a snapshot has them, or as they were left.
 func (s *serving) open(snap *fleet.Snapshot) error {
-	fo := fleet.Options{Listen: s.o.addresses, Port: s.o.port, Gateway: s.o.gateway, PTYDir: s.o.pty, Paced: s.o.pace, Live: s.o.live, Logger: s.log, Snapshot: snap}
+	fo := fleet.Options{Listen: s.o.addresses, Port: s.o.port, Gateway: s.o.gateway, HeadEnd: s.o.headEnd, PTYDir: s.o.pty, Paced: s.o.pace, Live: s.o.live, Logger: s.log, Snapshot: snap}
 	if s.o.port == 0 {
 		fo.Port = -1
 	}

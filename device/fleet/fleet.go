@@ -45,6 +45,10 @@ type Options struct {
 	// Gateway is a loopback address, like 127.0.0.1:4060, where all homes are reached over one
 	// port: see the package comment. Empty is none; port 0 lets the system choose.
 	Gateway string
+	// HeadEnd is a TCP address where somebody waits for the hubs of live homes to call, each once
+	// a day at a time of its own, or by the schedule of its make: the hub opens the connection,
+	// and then answers what is asked over it. Empty: they go on line, and nobody is there.
+	HeadEnd string
 	// PTYDir is the folder where each home with an HDLC link has its serial line, as a
 	// link named HOME.tty. Empty means that those homes have none.
 	PTYDir string
@@ -103,6 +107,7 @@ type Fleet struct {
 	closed   bool
 	group    sync.WaitGroup
 	links    atomic.Uint64
+	calls    chan struct{} // holds one for each call to the head end
 
 	mu    sync.Mutex // of conns
 	conns map[io.Closer]struct{}
@@ -118,7 +123,7 @@ var kinds = [...]firmware.DeviceType{roleHub: firmware.Hub, roleESME: firmware.E
 
 // Open starts a fleet. It ends when ctx is done or with Close.
 func Open(ctx context.Context, m *Manifest, o Options) (*Fleet, error) {
-	f := &Fleet{manifest: m, opt: o, clock: o.Clock, log: o.Logger, models: map[string]models{}, conns: map[io.Closer]struct{}{}}
+	f := &Fleet{manifest: m, opt: o, clock: o.Clock, log: o.Logger, models: map[string]models{}, conns: map[io.Closer]struct{}{}, calls: make(chan struct{}, maxCalls)}
 	if f.clock == nil {
 		f.clock = clock.Real()
 	}

@@ -28,6 +28,7 @@ type home struct {
 	talked time.Time // when somebody last talked to it
 	restAt time.Time // when it may rest; zero while it may not
 	wakeAt time.Time // when the devices of a live home look next at what is due; zero if it is not live
+	callAt time.Time // when the hub of a live home calls home next
 	due    int64     // when it wants to be moved, in nanoseconds since 1970; 0 for never
 	queued int64     // its entry in the queue of the shard; 0 for none
 
@@ -99,7 +100,7 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 	}
 	h.now = now
 	if h.live {
-		h.wakeAt = h.nextWake(now)
+		h.wakeAt, h.callAt = h.nextWake(now), h.nextCall(now)
 	}
 	if f.opt.HAN != HANMemory {
 		return h, h.onAir(now, &s)
@@ -215,6 +216,9 @@ func (h *home) step(now time.Time) {
 	if h.live && !now.Before(h.wakeAt) {
 		h.wake(now)
 	}
+	if h.live && !now.Before(h.callAt) {
+		h.call(now)
+	}
 	h.hub.On(now)
 	h.hub.Advance(now)
 	for _, c := range h.conns {
@@ -223,29 +227,6 @@ func (h *home) step(now time.Time) {
 		}
 	}
 	h.drop(now)
-}
-
-// wakePeriod is how often the devices of a live home do what is due by themselves: as often
-// as a gas meter wakes (published).
-const wakePeriod = 30 * time.Minute
-
-// nextWake is after a time, at a phase of the half hour that the home has for good, so that not
-// all homes do so at once.
-func (h *home) nextWake(now time.Time) time.Time {
-	phase := time.Duration(h.hub.Secret[30]) * wakePeriod / 256
-	return now.Add(-phase).Truncate(wakePeriod).Add(wakePeriod + phase)
-}
-
-// wake has the devices do what came due: tariffs and accounts move, and what there is to
-// tell is entered in the logs and written down. In a home that is not live that is
-// done when somebody asks, with the same times.
-func (h *home) wake(now time.Time) {
-	h.wakeAt = h.nextWake(now)
-	for _, u := range h.units() {
-		if u.On(now) {
-			h.flush(u)
-		}
-	}
 }
 
 // settle saves what changed, hands out what is to be sent, and notes when to come back.
@@ -341,8 +322,10 @@ func (h *home) drop(now time.Time) {
 
 func (h *home) deadline() time.Time {
 	d := h.hub.Deadline()
-	if h.live && (d.IsZero() || h.wakeAt.Before(d)) {
-		d = h.wakeAt
+	if h.live {
+		if next := earliest(h.wakeAt, h.callAt); d.IsZero() || next.Before(d) {
+			d = next
+		}
 	}
 	for _, c := range h.conns {
 		if x := c.line.Deadline(); d.IsZero() || !x.IsZero() && x.Before(d) {
