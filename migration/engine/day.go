@@ -332,23 +332,11 @@ func (e *Engine) commission(ctx context.Context, h *home) (*failure, error) {
 			return failed("XCV13", "%s is not registered to %s on %s any more", d.MPxN, d.Supplier, today), nil
 		}
 	}
-	for _, d := range h.devices() {
-		was, err := e.journal.inventory(ctx, d.ID)
-		if err != nil {
-			return nil, err
-		}
-		// A device of this very home may be there already when a crash cut
-		// this step short; the file check has refused any other.
-		if was == "" {
-			if err := e.journal.setInventory(ctx, d.ID, inventoryPending); err != nil {
-				return nil, err
-			}
-		}
+	if f, err := e.enter(ctx, h); f != nil || err != nil {
+		return f, err
 	}
-	for _, d := range h.devices() {
-		if err := e.journal.setInventory(ctx, d.ID, inventoryCommissioned); err != nil {
-			return nil, err
-		}
+	if f, err := e.entered(ctx, h); f != nil || err != nil {
+		return f, err
 	}
 	return e.post(ctx, h)
 }

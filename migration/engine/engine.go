@@ -139,12 +139,13 @@ type Progress struct {
 
 // Engine runs a programme. One engine works on one state at a time.
 type Engine struct {
-	cfg     Config
-	journal *journal
-	in      *Programme
-	parties *parties
-	homes   map[wire.EUI64]*home
-	order   []wire.EUI64
+	cfg       Config
+	journal   *journal
+	inventory inventory // of the data systems
+	in        *Programme
+	parties   *parties
+	homes     map[wire.EUI64]*home
+	order     []wire.EUI64
 
 	mu   sync.Mutex // guards run and sets
 	run  *run
@@ -164,7 +165,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	e := &Engine{cfg: cfg, journal: &journal{bucket: b}, homes: map[wire.EUI64]*home{}}
+	e := &Engine{cfg: cfg, journal: &journal{bucket: b}, inventory: inventory{b}, homes: map[wire.EUI64]*home{}}
 	r, records, sets, err := e.journal.load(ctx)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,9 @@ type fakeHome struct {
 	lapse     int          // take-overs of the hub that lapse
 	endpoint  string
 	takeovers map[topic.Device]int // completed
+	// bend changes what comes of a command, for one fault at a time; the step is
+	// the last part of the command's id.
+	bend func(step string, out any, err error) (any, error)
 }
 
 type fakeDevice struct {
@@ -74,6 +77,9 @@ func (g *fakeGateway) Call(ctx context.Context, cmd topic.Command, _ func(topic.
 	if !seen {
 		g.ran[cmd.ID]++
 		out, err := g.run(cmd)
+		if h := g.homes[cmd.Hub]; h != nil && h.bend != nil {
+			out, err = h.bend(strings.Join(strings.Split(cmd.ID, "/")[3:], "/"), out, err)
+		}
 		res = topic.EndedBy(cmd, err, g.clock.Now())
 		if err == nil && out != nil {
 			res.Result, _ = json.Marshal(out)

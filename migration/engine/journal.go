@@ -189,7 +189,6 @@ const (
 	instKey   = "installation/"
 	setKey    = "set/"
 	answerKey = "answer/"
-	deviceKey = "inventory/"
 )
 
 // load reads everything back.
@@ -310,39 +309,6 @@ func (j *journal) move(ctx context.Context, i *Record, e lifecycle.Edge, m Move)
 		i.Moves = i.Moves[:len(i.Moves)-1]
 		i.machine = before
 		return err
-	}
-	return nil
-}
-
-// The inventory of devices that the simulated data systems keep: a status per
-// device, in the words of DUIS (published).
-const (
-	inventoryPending      = "Pending"
-	inventoryCommissioned = "Commissioned"
-)
-
-// inventory reads a device's status; empty means that it is not known there.
-func (j *journal) inventory(ctx context.Context, device wire.EUI64) (string, error) {
-	e, err := j.bucket.Get(ctx, deviceKey+device.String())
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("engine: inventory: %w", err)
-	}
-	return string(e.Value), nil
-}
-
-// setInventory writes a device's status; empty removes the device.
-func (j *journal) setInventory(ctx context.Context, device wire.EUI64, status string) error {
-	var err error
-	if status == "" {
-		err = j.bucket.Delete(ctx, deviceKey+device.String())
-	} else {
-		_, err = j.bucket.Put(ctx, deviceKey+device.String(), []byte(status))
-	}
-	if err != nil {
-		return fmt.Errorf("engine: inventory: %w", err)
 	}
 	return nil
 }

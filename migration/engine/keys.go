@@ -79,8 +79,8 @@ func (e *Engine) repoint(ctx context.Context, h *home) (*failure, error) {
 // rollBack undoes in the reverse order and proves that the operator reads the
 // home again (step 28). Every part may be asked for twice.
 func (e *Engine) rollBack(ctx context.Context, h *home) (*failure, error) {
-	for _, d := range h.doc.Devices {
-		if err := e.journal.setInventory(ctx, d.ID, ""); err != nil {
+	for _, d := range h.commissioned() {
+		if err := e.inventory.forget(ctx, d.ID, h.ID); err != nil {
 			return nil, err
 		}
 	}

@@ -185,12 +185,12 @@ func (e *Engine) facts(ctx context.Context, s *fileSet) (*document.Facts, error)
 		// The baseline is the snapshot that the preparation read back.
 		f.Baselines[h.ID] = e.configDigest(h)
 		for _, d := range h.doc.Devices {
-			status, err := e.journal.inventory(ctx, d.ID)
+			x, known, err := e.inventory.get(ctx, d.ID)
 			if err != nil {
 				return nil, err
 			}
-			if status != "" {
-				f.Inventory[d.ID] = document.DeviceStatus(status)
+			if known {
+				f.Inventory[d.ID] = x.Status
 			}
 			if d.Meter() && !h.MigrationNotice.IsZero() {
 				f.Notices[d.ID] = document.Notice{Meter: d.ID, Supplier: d.Supplier, Sent: document.DateOf(h.MigrationNotice), Planned: document.DateOf(h.NoticedFor)}
