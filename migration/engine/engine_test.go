@@ -264,7 +264,7 @@ func TestDormantHomesWaitForTheirNotice(t *testing.T) {
 // has the one owner that the outcome names.
 //
 // One death is tried for every other kind of place, under the race detector for
-// every eighth; with SMETS1_EXHAUSTIVE=1 every single one.
+// every sixteenth; with SMETS1_EXHAUSTIVE=1 every single one.
 func TestKilledAnywhereGoesOn(t *testing.T) {
 	kinds := []homeKind{allKinds[2], allKinds[4]}
 	kinds[0].lapse = 1
@@ -301,7 +301,7 @@ func TestKilledAnywhereGoesOn(t *testing.T) {
 	}
 	every := 2
 	if raceDetector {
-		every = 8
+		every = 16
 	}
 	seen := map[string]bool{}
 	places := live(t, 0)

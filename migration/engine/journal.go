@@ -145,7 +145,9 @@ type fileSet struct {
 	Counter uint64             `json:"counter"`
 	Members []wire.EUI64       `json:"members"` // in the order of the files
 	Files   map[string]fileRef `json:"files"`   // by type: MCF, MGF, …
-	Closed  bool               `json:"closed,omitempty"`
+	// Read says which party has accepted which answer of the set.
+	Read   map[string]bool `json:"read,omitempty"`
+	Closed bool            `json:"closed,omitempty"`
 
 	sent     bool // the requesting party's files are with their recipients
 	revision uint64

@@ -184,7 +184,12 @@ func receive[B document.Body](ctx context.Context, e *Engine, p *party, s *fileS
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	facts := &document.Facts{Specs: e.cfg.Specs, LastCounters: p.box.counters(s)}
+	// What it has accepted it may look at again, after a crash.
+	read := string(p.Role) + "/" + string(kind)
+	facts := &document.Facts{Specs: e.cfg.Specs}
+	if !s.Read[read] {
+		facts.LastCounters = p.box.counters(s)
+	}
 	request := s.cite(answered)
 	if !slices.Contains(f.Header.Recipient, document.Ref(p.Party)) || len(request) == 0 {
 		return nil, fmt.Errorf("engine: %s refuses %s: it is not addressed to it", p, a.Name)
@@ -192,7 +197,17 @@ func receive[B document.Body](ctx context.Context, e *Engine, p *party, s *fileS
 	if err := facts.CheckAnswer(a.Name, f.Header, f.Installations(), kind, request[0], id, e.ids(s), partial).Err(); err != nil {
 		return nil, fmt.Errorf("engine: %s refuses %s: %w", p, a.Name, err)
 	}
-	return f, e.journal.accept(ctx, p.box, f.Header, kind, a)
+	if s.Read[read] {
+		return f, nil
+	}
+	if err := e.journal.accept(ctx, p.box, f.Header, kind, a); err != nil {
+		return nil, err
+	}
+	if s.Read == nil {
+		s.Read = map[string]bool{}
+	}
+	s.Read[read] = true
+	return f, e.journal.saveSet(ctx, s)
 }
 
 // ids lists the members of a set in the order of its files.

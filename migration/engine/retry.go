@@ -67,7 +67,7 @@ func (e *Engine) excludeSpent(ctx context.Context) error {
 	for _, h := range e.where(is(lifecycle.RetryWait)) {
 		why := h.LastFailure()
 		if d := e.decide(h, why.Code); !d.again && d.then == document.ThenExcluded {
-			if err := e.move(ctx, h, lifecycle.Exclude, Move{Actor: roleMCC, Code: why.Code, Detail: "attempts are used up"}); err != nil {
+			if err := e.move(ctx, h, lifecycle.Exclude, Move{Actor: roleMCC, Code: why.Code, Detail: "attempts are used up; the last: " + why.Detail}); err != nil {
 				return err
 			}
 		}

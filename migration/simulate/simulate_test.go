@@ -19,10 +19,14 @@ import (
 func TestProgrammeOfNineWeeks(t *testing.T) {
 	rates := DefaultRates
 	rates.ChangeOfSupplier = 0.06
+	homes, weeks := 60, 9
+	if raceDetector {
+		homes, weeks = 40, 7
+	}
 	run := func() *Result {
 		var told []Week
 		dir := t.TempDir()
-		r, err := Run(t.Context(), Config{Dir: dir, Homes: 60, Weeks: 9, Rates: rates, Seed: 7, Week: func(w Week) { told = append(told, w) }})
+		r, err := Run(t.Context(), Config{Dir: dir, Homes: homes, Weeks: weeks, Rates: rates, Seed: 7, Week: func(w Week) { told = append(told, w) }})
 		require.NoError(t, err)
 		require.Equal(t, r.Weeks, told)
 		check(t, dir, r)
@@ -39,7 +43,7 @@ func check(t *testing.T, dir string, r *Result) {
 	require.Equal(t, 7*len(r.Weeks), r.Days)
 	moved, attempted, allocated := 0, 0, 0
 	for n, w := range r.Weeks {
-		require.Equal(t, 60, w.Migrated+w.Waiting+w.Person+w.Out+w.Untouched, w.Week)
+		require.Equal(t, r.Homes, w.Migrated+w.Waiting+w.Person+w.Out+w.Untouched, w.Week)
 		if n > 0 {
 			require.GreaterOrEqual(t, w.Migrated, r.Weeks[n-1].Migrated)
 		}
@@ -49,7 +53,7 @@ func check(t *testing.T, dir string, r *Result) {
 	require.Positive(t, moved)
 	require.Positive(t, allocated)
 	require.Greater(t, attempted, last.Migrated, "some were tried again")
-	require.Greater(t, last.Migrated, 20)
+	require.Greater(t, last.Migrated, r.Homes/3)
 	require.Greater(t, r.Success, 0.5)
 
 	specs, err := document.DefaultSpecs()
