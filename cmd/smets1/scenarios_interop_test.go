@@ -1,3 +1,5 @@
+//go:build interop
+
 package main
 
 import (
@@ -224,8 +226,9 @@ const mainSupplier = "70-B3-D5-1F-30-00-A0-08"
 // One programme of whole days over MQTT, with a home for each of the scenarios
 // that a migration is rehearsed for. The numbers are those of the list of
 // minimum scenarios. 9 (a crash of everything at any point) is
-// TestKilledProcessGoesOn and the engine's TestKilledAnywhereGoesOn.
-func TestScenarios(t *testing.T) {
+// TestKilledProcessGoesOn and the engine's TestKilledAnywhereGoesOn. The homes
+// are far too many for the race detector; TestDemo runs the same code under it.
+func TestInteropScenarios(t *testing.T) {
 	r := newRehearsal(t, scenarioHomes)
 	// 3: one home a day, for a supplier that authorises two.
 	for _, s1sp := range []string{"CGI", "SECURE", "TRILLIANT"} {
