@@ -124,16 +124,23 @@ func (c *Call) ReplyAll(all []se.Command) {
 		return
 	}
 	c.replied = true
-	n, m, h := c.Node, c.Message, c.Header.Response(0)
-	var next func(error)
-	next = func(err error) {
-		if err != nil || len(all) == 0 {
+	var frames [][]byte
+	for _, m := range all {
+		b, err := se.Append(nil, c.Header.Response(0), m)
+		if err != nil {
 			return
 		}
-		b, err := se.Append(nil, h, all[0])
-		if all = all[1:]; err == nil {
-			n.respondThen(&m, b, next)
+		frames = append(frames, b)
+	}
+	n, m := c.Node, c.Message
+	var next func(error)
+	next = func(err error) {
+		if err != nil || len(frames) == 0 {
+			return
 		}
+		b := frames[0]
+		frames = frames[1:]
+		n.respondThen(&m, b, next)
 	}
 	next(nil)
 }

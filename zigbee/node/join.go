@@ -437,24 +437,50 @@ func (n *Node) bareCommand(h nwk.Header, m nwk.Command, sleeps bool, done func(e
 	n.send(p)
 }
 
+// maxVisitors is how many devices without the network key a node has as children at a time that nobody let join (ours).
+const maxVisitors = 4
+
 // bareRejoinRequested takes a device back as a child that lost the network key. It gets nothing but an answer, and from the
-// trust centre the key, under a link key that nobody else has.
+// trust centre the key, under a link key that nobody else has. Anyone can send this: so it changes nothing of a device that
+// is known, and who does not come to have the key is forgotten.
 func (n *Node) bareRejoinRequested(p *nwk.Frame, m nwk.RejoinRequest) {
 	e, short := p.SrcEUI, p.Src
+	if n.cfg.Role == Coordinator && !n.admits(e) {
+		n.stats.Refused++
+		n.notify(Event{Kind: DeviceRefused, Device: e, Short: short, Err: ErrNotAllowed})
+		return
+	}
 	x := n.neighbourEUI(e)
 	if x == nil {
-		if _, taken := n.euiOf(short); taken || n.neighbour(short) != nil {
+		visitors := 0
+		for i := range n.neighbours {
+			if n.neighbours[i].relation == child && !n.neighbours[i].authorised {
+				visitors++
+			}
+		}
+		if visitors >= maxVisitors {
+			n.stats.Refused++
+			return
+		}
+		if known, ok := n.addressOf(e); ok {
+			short = known
+		} else if _, taken := n.euiOf(short); taken || n.neighbour(short) != nil {
 			short = n.freeAddress()
 		}
-		x = n.addNeighbour(neighbour{eui: e, short: short, timeout: nwk.DefaultTimeoutIndex})
+		x = n.addNeighbour(neighbour{eui: e, short: short, capability: m.Capability, timeout: nwk.DefaultTimeoutIndex})
+		n.learn(e, short)
+		n.setCapability(e, m.Capability)
+		n.after(2*keyWait, func() {
+			if x := n.neighbourEUI(e); x != nil && !x.authorised {
+				n.dropChild(e)
+			}
+		})
 	}
 	short = x.short
-	x.relation, x.capability, x.heard, x.failures = child, m.Capability, n.now, 0
-	n.learn(e, short)
-	n.setCapability(e, m.Capability)
+	x.relation, x.heard, x.failures = child, n.now, 0
 	n.dirty = true
 	h := nwk.Header{Dst: p.Src, Radius: 1, HasDstEUI: true, DstEUI: e, HasSrcEUI: true, SrcEUI: n.cfg.EUI}
-	n.bareCommand(h, nwk.RejoinResponse{Short: short}, !rxOn(x), func(err error) {
+	n.bareCommand(h, nwk.RejoinResponse{Short: short}, m.Capability&mac.CapabilityRxOnWhenIdle == 0, func(err error) {
 		if err == nil {
 			n.childJoined(e, short, aps.DeviceTrustCentreRejoin)
 		}

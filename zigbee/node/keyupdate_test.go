@@ -100,6 +100,9 @@ func TestBareRejoinNeedsTheLinkKey(t *testing.T) {
 		require.False(t, hub.HasLinkKey(e))
 		stranger.Stop(h.now)
 	}
+	require.NotContains(t, hub.Children(), ihdEUI)
+	h.run(time.Minute)
+	require.Len(t, hub.neighbours, 1, "who does not come to have the key is forgotten")
 	// The one that is a child goes on as before, though somebody claims to be it.
 	liar := h.add(Config{EUI: gsmeEUI, Role: EndDevice, LinkKey: code(t, gsmeEUI), Endpoints: []*Endpoint{meter(&reading)}})
 	liar.channel, liar.pan, liar.epid, liar.trustCentre, liar.short = hub.channel, hub.pan, hub.epid, hubEUI, m.Short()

@@ -146,7 +146,7 @@ func (s *Snapshots) schedule(c *node.Call, m se.ScheduleSnapshot) error {
 	for _, x := range m.Schedules {
 		confirmation := uint8(scheduleAccepted)
 		switch {
-		case x.Schedule>>20&3 > scheduleMonthly || x.Schedule&0xFFFFF == 0:
+		case x.Schedule>>20&3 > scheduleMonthly || x.Schedule&0xFFFFF == 0 || x.Start.Time().IsZero():
 			confirmation = scheduleType
 		case !s.allows(x.Cause):
 			confirmation = scheduleCause
