@@ -103,10 +103,10 @@ func (l bugstLibrary) Write(b []byte) (int, error) {
 }
 
 func (l bugstLibrary) SetMode(m Mode) error {
-	if err := l.port.Drain(); err != nil {
+	if err := uninterrupted(l.port.Drain); err != nil {
 		return bugstError(err)
 	}
-	return bugstError(l.port.SetMode(bugstMode(m)))
+	return bugstError(uninterrupted(func() error { return l.port.SetMode(bugstMode(m)) }))
 }
 
 func (l bugstLibrary) Break(d time.Duration) error { return bugstError(l.port.Break(d)) }

@@ -77,7 +77,7 @@ func setTermios(fd int, request uint, m Mode) error {
 	if m.StopBits == 2 {
 		t.Cflag |= unix.CSTOPB
 	}
-	return unix.IoctlSetTermios(fd, request, t)
+	return uninterrupted(func() error { return unix.IoctlSetTermios(fd, request, t) })
 }
 
 // makeRaw passes every byte as it is, with no flow control, and makes read wait for one byte.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -81,6 +82,16 @@ func Open(driver, name string, m Mode) (Port, error) {
 		return nil, &Error{Op: "open", Port: name, Err: err}
 	}
 	return p, nil
+}
+
+// uninterrupted does a call again that a signal has cut short: the runtime sends itself some, and waiting for the output to
+// drain is long enough to meet one.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
 }
 
 // Errors that Error wraps.

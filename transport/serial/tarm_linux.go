@@ -100,7 +100,7 @@ func (l *tarmLibrary) Write(b []byte) (int, error) {
 
 // SetMode opens the port anew beside itself: if the mode cannot be, everything stays as it was.
 func (l *tarmLibrary) SetMode(m Mode) error {
-	if err := unix.IoctlSetInt(l.fd, unix.TCSBRK, 1); err != nil { // tcdrain
+	if err := uninterrupted(func() error { return unix.IoctlSetInt(l.fd, unix.TCSBRK, 1) }); err != nil { // tcdrain
 		return tarmError(err)
 	}
 	port, err := tarmOpen(l.name, m)
