@@ -71,7 +71,7 @@ that may have been used since.`, keystore.RestoreSkip),
 			if err != nil {
 				return usageError{err}
 			}
-			defer file.Close()
+			defer func() { _ = file.Close() }() // it was only read
 			return s.folder(c.Context(), true, func(st *lab.State) error {
 				config, err := st.KeysConfig(c.Context())
 				if err != nil {

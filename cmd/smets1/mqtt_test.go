@@ -23,8 +23,14 @@ import (
 // broker and its hub.
 func gatewayOf(t *testing.T) (url string, hub wire.EUI64) {
 	t.Helper()
+	return gatewayWith(t, oneHome, firmware.NewLibrary())
+}
+
+// gatewayWith is gatewayOf with a manifest of one home and a library of images.
+func gatewayWith(t *testing.T, manifest string, library *firmware.Library) (url string, hub wire.EUI64) {
+	t.Helper()
 	ctx := context.WithoutCancel(t.Context()) // it is stopped by the cleanup below, in order
-	m, err := fleet.ParseManifest("fleet.yaml", []byte(oneHome))
+	m, err := fleet.ParseManifest("fleet.yaml", []byte(manifest))
 	require.NoError(t, err)
 	st, err := lab.CreateState(ctx, filepath.Join(t.TempDir(), "state"), lab.Root{}, broker.Config{Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
@@ -33,7 +39,7 @@ func gatewayOf(t *testing.T) (url string, hub wire.EUI64) {
 	f, err := fleet.Open(ctx, m, fleet.Options{Clock: c, Listen: true, Port: -1})
 	require.NoError(t, err)
 	g, err := lab.StartGateway(ctx, lab.GatewayConfig{
-		Broker: st.Broker.URL(), Fleet: "lab", Node: "gateway-1", Store: st.Store, Root: st.Root, Clock: c, Library: firmware.NewLibrary(),
+		Broker: st.Broker.URL(), Fleet: "lab", Node: "gateway-1", Store: st.Store, Root: st.Root, Clock: c, Library: library,
 		Hubs: lab.Hubs(f), Waker: lab.FleetWaker(f), Advance: c.AdvanceTo, Factor: 60,
 	}, func(keys *keystore.Store) error { return lab.Handover(ctx, f, keys, "SMSO", c.Now()) })
 	require.NoError(t, err)
@@ -88,6 +94,9 @@ func TestMQTTAgainstAGateway(t *testing.T) {
 	proof := must(t, append([]string{"keys", "check", "--ask"}, at...)...)
 	require.Equal(t, 3, strings.Count(proof, "current"))
 	require.Contains(t, proof, "all in order")
+	require.Equal(t, 3, strings.Count(proof, "match"))
+	repair := must(t, append([]string{"keys", "repair"}, at...)...)
+	require.Equal(t, 3, strings.Count(repair, "unchanged"))
 	mustNot(t, exitFailed, append([]string{"keys", "check", "--ask", "00-DB-00-00-00-00-00-00"}, at...)...)
 
 	// watch shows what the broker keeps, then what comes.
