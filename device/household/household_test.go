@@ -37,7 +37,7 @@ func TestTheRegisterNeverRunsBack(t *testing.T) {
 	for name, c := range curves() {
 		r := rand.New(rand.NewSource(1))
 		last, at := c.Total(start), start
-		for range 20000 {
+		for range 4000 {
 			at = at.Add(time.Duration(r.Intn(3600)) * time.Second)
 			now := c.Total(at)
 			require.GreaterOrEqual(t, now, last, "%s at %v", name, at)
@@ -69,8 +69,8 @@ func TestYearIsPlausible(t *testing.T) {
 // the rounding of its two parts.
 func TestPowerIsTheSlopeOfTheRegister(t *testing.T) {
 	for name, c := range curves() {
-		for h := range 48 {
-			from := start.Add(time.Duration(h) * 30 * time.Minute)
+		for h := range 12 {
+			from := start.Add(time.Duration(h) * 2 * time.Hour)
 			var sum int64
 			for x := range 180 {
 				p := c.Power(from.Add(time.Duration(x) * 10 * time.Second))
