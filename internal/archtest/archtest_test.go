@@ -83,6 +83,7 @@ var homes = []struct {
 	{"github.com/xuri/excelize/v2", []string{"migration/document", "migration/report"}, "workbooks are documents"},
 	{"github.com/russellhaering/goxmldsig", []string{"migration/document"}, "signatures are of documents"},
 	{"github.com/beevik/etree", []string{"migration/document"}, "signatures are of documents"},
+	{"golang.org/x/tools", []string{"hwtest/scenario"}, "scenarios are txtar files, and nothing else is"},
 	{"github.com/spf13/cobra", []string{"cmd", "tools"}, "a library has no flags"},
 }
 
