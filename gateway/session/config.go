@@ -66,6 +66,9 @@ type Config struct {
 	// Openers by scheme of the address, in addition to tcp, tcp+hdlc and serial, or in their
 	// place.
 	Openers map[string]Opener
+	// Random gives the challenges of associations. Nil means the machine's; a source that repeats makes a recorded
+	// conversation repeat.
+	Random io.Reader
 	// Tap, if not nil, is put around each line, to record it.
 	Tap func(hub wire.EUI64, address string, line io.ReadWriteCloser) io.ReadWriteCloser
 	// Viability is how long to try to reach a hub. Zero means 2 hours.

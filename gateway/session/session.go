@@ -237,7 +237,7 @@ func (s *Session) Public(ctx context.Context, device wire.EUI64, f func(context.
 	if err != nil {
 		return err
 	}
-	c, err := client.Associate(ctx, link, client.Config{Timeout: timeout, Clock: s.c.Clock})
+	c, err := client.Associate(ctx, link, client.Config{Timeout: timeout, Clock: s.c.Clock, Random: s.c.Random})
 	if err != nil {
 		return s.failed(err)
 	}
@@ -303,7 +303,7 @@ func (s *Session) Open(ctx context.Context, device wire.EUI64, set keystore.Set,
 	counter := s.c.Keys.Counter(set)
 	cfg := client.Config{
 		Mechanism: security.MechanismGMAC, Suite: security.Suite0, Keys: set.Keys, SystemTitle: s.c.Title, ServerTitle: known.Title,
-		Counter: counter, Timeout: timeout, Clock: s.c.Clock,
+		Counter: counter, Timeout: timeout, Clock: s.c.Clock, Random: s.c.Random,
 	}
 	if rekey {
 		cfg.Counter = counter.ForRekey()

@@ -22,6 +22,9 @@ func cosemCases() []Case {
 	}
 }
 
+// longWrite is the longest value that is written back where it must be refused: a profile's buffer fills any link.
+const longWrite = 200
+
 // listed is one attribute of the association view.
 type listed struct {
 	attribute cosem.Attribute
@@ -113,8 +116,8 @@ func (s *session) walk(l listed) error {
 	if l.access.Can(cosem.AccessWrite) || !s.initiate.Conformance.Has(cosem.ConfSet) {
 		return nil
 	}
-	if data == nil {
-		data = axdr.AppendNull(nil)
+	if data == nil || len(data) > longWrite {
+		data = axdr.AppendNull(nil) // it is refused before its type is looked at
 	}
 	if err := s.set(l.attribute, data); !errors.As(err, &r) || r != cosem.ReadWriteDenied {
 		return failf("is listed without write access, writing gives %v", err)
