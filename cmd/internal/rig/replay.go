@@ -75,7 +75,8 @@ func Replay(ctx context.Context, s *scenario.Scenario, path string, o Options) (
 	if link == "hdlc" {
 		hub.Address = "tcp+hdlc://trace:4059"
 	}
-	played := func(context.Context, string) (io.ReadWriteCloser, error) { return unclosed{r.replay}, nil }
+	r.differs = make(chan error, 1)
+	played := func(context.Context, string) (io.ReadWriteCloser, error) { return &played{r.replay, r.differs}, nil }
 	sc := session.Config{Openers: map[string]session.Opener{"tcp": played, "tcp+hdlc": played}}
 	o.Record = nil
 	if err := r.begin(ctx, s, o, hub, sc); err != nil {
@@ -87,10 +88,35 @@ func Replay(ctx context.Context, s *scenario.Scenario, path string, o Options) (
 	return r, r.describe(e)
 }
 
-// unclosed is a line that is closed and opened again as the recorded one was: the trace goes on.
-type unclosed struct{ *trace.Replay }
+// played is a line that is closed and opened again as the recorded one was: the trace goes on. The first difference ends
+// the scenario, where a gateway would only try again.
+type played struct {
+	*trace.Replay
+	differs chan<- error
+}
 
-func (unclosed) Close() error { return nil }
+func (p *played) Close() error { return nil }
+
+func (p *played) Read(b []byte) (int, error) {
+	n, err := p.Replay.Read(b)
+	return n, p.look(err)
+}
+
+func (p *played) Write(b []byte) (int, error) {
+	n, err := p.Replay.Write(b)
+	return n, p.look(err)
+}
+
+func (p *played) look(err error) error {
+	var m *trace.MismatchError
+	if errors.As(err, &m) {
+		select {
+		case p.differs <- err:
+		default:
+		}
+	}
+	return err
+}
 
 func dialTCP(ctx context.Context, address string) (io.ReadWriteCloser, error) {
 	u, err := url.Parse(address)

@@ -15,6 +15,7 @@ import (
 	"smets1/cmd/internal/lab"
 	"smets1/device/fleet"
 	"smets1/device/profile"
+	"smets1/dlms/client"
 	"smets1/dlms/security"
 	"smets1/dlms/server/ctt"
 	"smets1/firmware"
@@ -56,12 +57,15 @@ type Rig struct {
 	scaled *clock.Scaled
 
 	replay   *trace.Replay
+	differs  chan error // the first difference from the trace
 	recorder *trace.Recorder
 	plan     *fault.Line
 
 	hub   *bench.Hub
 	state *lab.State // of a bench: what becomes of a hub's keys outlives the run
 	power *bench.Switcher
+
+	shared *client.HDLC // of conformance tests on a cable
 
 	close []func() error
 }
@@ -250,6 +254,9 @@ func (r *Rig) begin(ctx context.Context, s *scenario.Scenario, o Options, hub se
 	} else {
 		sc.Random = random
 	}
+	if r.scaled != nil {
+		sc.Idle = 1000 * time.Hour // when a line is closed must not depend on how fast the machine is
+	}
 	log := slog.New(slog.DiscardHandler)
 	if o.Log != nil {
 		log = slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelInfo}))
@@ -324,7 +331,25 @@ func (r *Rig) Command(ctx context.Context, c topic.Command, restart bool) (topic
 			return topic.Result{}, err
 		}
 	}
-	return r.desk.command(ctx, c, restart)
+	if err := r.unshare(); err != nil {
+		return topic.Result{}, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if r.differs != nil {
+		go func() {
+			select {
+			case err := <-r.differs:
+				stop(err)
+			case <-ctx.Done():
+			}
+		}()
+	}
+	got, err := r.desk.command(ctx, c, restart)
+	if why := context.Cause(ctx); err != nil && why != nil {
+		err = why
+	}
+	return got, err
 }
 
 // permitted tells whether a step that cannot be undone may be done on the hub of a bench.
@@ -392,7 +417,7 @@ func (r *Rig) Target(ctx context.Context, device string) (*ctt.Target, error) {
 func (r *Rig) Finish(ctx context.Context) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 	defer cancel()
-	err := r.desk.close(stop)
+	err := errors.Join(r.unshare(), r.desk.close(stop))
 	if r.recorder != nil {
 		err = errors.Join(err, r.recorder.Close())
 		r.recorder = nil

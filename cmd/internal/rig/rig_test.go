@@ -113,7 +113,7 @@ func TestPlanted(t *testing.T) {
 	}{
 		{"smoke/identity", "faults: [esme-silent]", "hub and meter say who they are"},
 		{"smoke/registers", "faults: [esme-silent]", "the import register"},
-		{"rekey/takeover", "faults: [wrong-key:esme]", "the keys on file open every device"},
+		{"rekey/takeover", "faults: [\"wrong-key:esme\"]", "the keys on file open every device"},
 		{"firmware/esme-upgrade", "firmware: {hub: first, esme: newest}, faults: [esme-silent]", "before"},
 		{"recovery/power-cut", "faults: [esme-silent]", "before"},
 	} {

@@ -88,16 +88,19 @@ func (r *Rig) dial(ctx context.Context, device string, eui wire.EUI64, sap uint1
 		w := client.NewWrapper(stream)
 		link, line = w.Link(sap, management), w
 	} else {
-		stream, err := r.stream(ctx)
+		// A cable is one line for all tests: only one program can have it open, and once.
+		if r.shared == nil {
+			stream, err := r.stream(ctx)
+			if err != nil {
+				return nil, err
+			}
+			r.shared = client.NewHDLC(stream, hdlc.ClientConfig{}, nil)
+		}
+		l, err := r.shared.Link(hdlc.Client(uint8(sap)), hdlc.Server1(management))
 		if err != nil {
 			return nil, err
 		}
-		h := client.NewHDLC(stream, hdlc.ClientConfig{}, nil)
-		l, err := h.Link(hdlc.Client(uint8(sap)), hdlc.Server1(management))
-		if err != nil {
-			return nil, errors.Join(err, h.Close())
-		}
-		link, line = l, h
+		link, line = l, l
 	}
 	if device != "hub" {
 		link = client.Behind(link, network, eui[:])
@@ -117,6 +120,16 @@ func (c *conn) Exchange(apdu []byte) ([]byte, error) {
 }
 
 func (c *conn) Close() error { return c.line.Close() }
+
+// unshare gives the line of the tests back.
+func (r *Rig) unshare() error {
+	if r.shared == nil {
+		return nil
+	}
+	err := r.shared.Close()
+	r.shared = nil
+	return err
+}
 
 // stream opens a line to the hub. One that only one program can have open is taken from the gateway.
 func (r *Rig) stream(ctx context.Context) (io.ReadWriteCloser, error) {
@@ -138,7 +151,7 @@ func (r *Rig) stream(ctx context.Context) (io.ReadWriteCloser, error) {
 
 // rawLine is the hub's HDLC line, byte by byte.
 func (r *Rig) rawLine(ctx context.Context) (ctt.Line, error) {
-	if err := r.desk.hangUp(ctx); err != nil {
+	if err := errors.Join(r.unshare(), r.desk.hangUp(ctx)); err != nil {
 		return nil, err
 	}
 	var s io.ReadWriteCloser

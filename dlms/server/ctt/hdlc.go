@@ -63,7 +63,16 @@ func onLine(f func(*station) error) func(*Target) error {
 			return err
 		}
 		defer func() { _ = line.Close() }()
-		return f(&station{t: t, line: line, server: hdlc.Server1(uint8(t.logical())), client: hdlc.Client(uint8(t.Public.Client)), limit: hdlc.DefaultInfo})
+		s := &station{t: t, line: line, server: hdlc.Server1(uint8(t.logical())), client: hdlc.Client(uint8(t.Public.Client)), limit: hdlc.DefaultInfo}
+		// On a cable a connection outlives whoever had the line before.
+		b, err := s.frame(disc, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := s.line.Exchange(b); err != nil {
+			return err
+		}
+		return f(s)
 	}
 }
 
