@@ -79,7 +79,7 @@ Start with:  smets1 demo`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
-	root.AddCommand(newDemoCommand(), newDLMSCommand(), newDecodeCommand(), newFleetCommand(), newBenchCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand(), newJobsCommand(), newAuditCommand(), newStateCommand(), newSerialCommand(), newMigrateCommand())
+	root.AddCommand(newDemoCommand(), newDLMSCommand(), newDecodeCommand(), newFleetCommand(), newBenchCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand(), newJobsCommand(), newAuditCommand(), newStateCommand(), newSerialCommand(), newMigrateCommand(), newHWTestCommand())
 	return root
 }
 

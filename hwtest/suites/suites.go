@@ -58,3 +58,15 @@ func Load(name string) ([]*scenario.Scenario, error) {
 	}
 	return out, nil
 }
+
+// Source is the text of a shipped scenario, named as suite/scenario.
+func Source(name string) ([]byte, error) {
+	list, err := Load(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) != 1 {
+		return nil, fmt.Errorf("%s has %d scenarios: name one, as %s", name, len(list), strings.TrimSuffix(list[0].Path, ".txtar"))
+	}
+	return files.ReadFile(list[0].Path)
+}
