@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
 	"smets1/device/fleet"
@@ -41,9 +40,7 @@ homes:
 // runCommand runs smets1 with arguments, as a person would, and gives what it
 // wrote and its exit status.
 func runCommand(ctx context.Context, in string, args ...string) (stdout, stderr string, code int) {
-	root := &cobra.Command{Use: "smets1", SilenceErrors: true, SilenceUsage: true}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newDLMSCommand(), newDecodeCommand())
+	root := newRootCommand()
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errs)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"smets1/hwtest/bench"
+	hwbench "smets1/hwtest/bench"
 	"smets1/hwtest/report"
 	"smets1/hwtest/scenario"
 	"smets1/hwtest/suites"
@@ -161,7 +161,7 @@ has said what they are.`,
 			if err != nil {
 				return err
 			}
-			added, absent, err := bench.Scan(args[0], ports)
+			added, absent, err := hwbench.Scan(args[0], ports)
 			if err != nil {
 				return usageError{err}
 			}
@@ -198,14 +198,14 @@ func newHWTestWhoCommand() *cobra.Command {
 		Short: "Tell who has which hub",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			inv, err := bench.Load(args[0])
+			inv, err := hwbench.Load(args[0])
 			if err != nil {
 				return usageError{err}
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 			for i := range inv.Hubs {
 				h := &inv.Hubs[i]
-				held, ok, err := bench.Look(bench.LeaseDir(), h, time.Now())
+				held, ok, err := hwbench.Look(hwbench.LeaseDir(), h, time.Now())
 				switch {
 				case err != nil:
 					fmt.Fprintf(w, "%s\t%v\n", h.Name, err)
@@ -214,7 +214,7 @@ func newHWTestWhoCommand() *cobra.Command {
 				case !ok:
 					fmt.Fprintf(w, "%s\tfree\n", h.Name)
 				default:
-					fmt.Fprintf(w, "%s\t%s\n", h.Name, strings.TrimPrefix((&bench.BusyError{Hub: h.Name, Holder: held}).Error(), h.Name+" is "))
+					fmt.Fprintf(w, "%s\t%s\n", h.Name, strings.TrimPrefix((&hwbench.BusyError{Hub: h.Name, Holder: held}).Error(), h.Name+" is "))
 				}
 			}
 			return w.Flush()
@@ -235,7 +235,7 @@ func newHWTestReserveCommand() *cobra.Command {
 				return err
 			}
 			now := time.Now()
-			return bench.Reserve(bench.LeaseDir(), h, bench.Holder{Owner: owner, What: why, Until: now.Add(length)}, now)
+			return hwbench.Reserve(hwbench.LeaseDir(), h, hwbench.Holder{Owner: owner, What: why, Until: now.Add(length)}, now)
 		},
 	}
 	c.Flags().DurationVar(&length, "for", time.Hour, "how long")
@@ -255,15 +255,15 @@ func newHWTestReleaseCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return bench.Reserve(bench.LeaseDir(), h, bench.Holder{Owner: owner}, time.Now())
+			return hwbench.Reserve(hwbench.LeaseDir(), h, hwbench.Holder{Owner: owner}, time.Now())
 		},
 	}
 	c.Flags().StringVar(&owner, "owner", owner, "whose")
 	return c
 }
 
-func hubOfInventory(args []string) (*bench.Hub, error) {
-	inv, err := bench.Load(args[0])
+func hubOfInventory(args []string) (*hwbench.Hub, error) {
+	inv, err := hwbench.Load(args[0])
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -279,8 +279,8 @@ func stateOf(inventory string) string {
 	return filepath.Join(filepath.Dir(inventory), strings.TrimSuffix(filepath.Base(inventory), filepath.Ext(inventory))+"-state")
 }
 
-// ask has a person do something, at the terminal.
-func ask(in io.Reader, out io.Writer) func(context.Context, string) error {
+// askPerson has a person do something, at the terminal.
+func askPerson(in io.Reader, out io.Writer) func(context.Context, string) error {
 	return func(ctx context.Context, what string) error {
 		fmt.Fprintf(out, "Please %s, then press Enter: ", what)
 		done := make(chan error, 1)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"smets1/cmd/internal/rig"
-	"smets1/hwtest/bench"
+	hwbench "smets1/hwtest/bench"
 	"smets1/hwtest/report"
 	"smets1/hwtest/scenario"
 	"smets1/transport/trace"
@@ -76,11 +76,11 @@ the inventory has in quarantine may fail until its day.`,
 }
 
 // bench reads the inventory if the target is on one; nil otherwise.
-func (o *hwtestOptions) bench() (*bench.Inventory, error) {
+func (o *hwtestOptions) bench() (*hwbench.Inventory, error) {
 	if o.on != "bench" && !strings.HasPrefix(o.on, "bench:") {
 		return nil, nil
 	}
-	inv, err := bench.Load(o.inventory)
+	inv, err := hwbench.Load(o.inventory)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%w (--inventory)", err)}
 	}
@@ -88,7 +88,7 @@ func (o *hwtestOptions) bench() (*bench.Inventory, error) {
 }
 
 // open makes the rig for a scenario.
-func (o *hwtestOptions) open(ctx context.Context, s *scenario.Scenario, inv *bench.Inventory, ro rig.Options, in io.Reader, stderr io.Writer) (*rig.Rig, error) {
+func (o *hwtestOptions) open(ctx context.Context, s *scenario.Scenario, inv *hwbench.Inventory, ro rig.Options, in io.Reader, stderr io.Writer) (*rig.Rig, error) {
 	kind, name, named := strings.Cut(o.on, ":")
 	switch {
 	case kind == "sim" && !named:
@@ -105,7 +105,7 @@ func (o *hwtestOptions) open(ctx context.Context, s *scenario.Scenario, inv *ben
 		bo := rig.BenchOptions{Options: ro, Owner: o.owner, Wait: o.wait, State: stateOf(o.inventory)}
 		bo.Waiting = func(err error) { fmt.Fprintf(stderr, "waiting: %v\n", err) }
 		if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			bo.Prompt = ask(in, stderr)
+			bo.Prompt = askPerson(in, stderr)
 		}
 		return rig.Bench(ctx, s, inv, h, bo)
 	}
@@ -113,7 +113,7 @@ func (o *hwtestOptions) open(ctx context.Context, s *scenario.Scenario, inv *ben
 }
 
 // choose finds the hub: the one that was named, or the first that fits and that nobody has.
-func (o *hwtestOptions) choose(s *scenario.Scenario, inv *bench.Inventory, name string) (*bench.Hub, error) {
+func (o *hwtestOptions) choose(s *scenario.Scenario, inv *hwbench.Inventory, name string) (*hwbench.Hub, error) {
 	if name != "" {
 		return inv.Hub(name)
 	}
@@ -122,7 +122,7 @@ func (o *hwtestOptions) choose(s *scenario.Scenario, inv *bench.Inventory, name 
 		return nil, err
 	}
 	for _, h := range fit {
-		if _, taken, err := bench.Look(bench.LeaseDir(), h, time.Now()); err == nil && !taken {
+		if _, taken, err := hwbench.Look(hwbench.LeaseDir(), h, time.Now()); err == nil && !taken {
 			return h, nil
 		}
 	}
@@ -184,7 +184,7 @@ func (o *hwtestOptions) run(ctx context.Context, list []*scenario.Scenario, in i
 }
 
 // one runs one scenario once. The error is a mistake of the command line; a bench that does not work is a result.
-func (o *hwtestOptions) one(ctx context.Context, s *scenario.Scenario, inv *bench.Inventory, restart, attempt int, in io.Reader, stdout, stderr io.Writer) (r report.Result, err error) {
+func (o *hwtestOptions) one(ctx context.Context, s *scenario.Scenario, inv *hwbench.Inventory, restart, attempt int, in io.Reader, stdout, stderr io.Writer) (r report.Result, err error) {
 	dir, err := os.MkdirTemp("", "smets1-hwtest-")
 	if err != nil {
 		return r, err

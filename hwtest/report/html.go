@@ -22,10 +22,14 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // WriteHTML writes one page that needs nothing else: no script, no font, no picture.
 func (r *Run) WriteHTML(w io.Writer) error {
+	counts := map[string]int{}
+	for o, n := range r.Count() {
+		counts[string(o)] = n
+	}
 	return page.Execute(w, struct {
 		*Run
-		Counts   map[Outcome]int
+		Counts   map[string]int
 		Coverage []Coverage
 		Passed   bool
-	}{r, r.Count(), r.Coverage(), r.OK()})
+	}{r, counts, r.Coverage(), r.OK()})
 }

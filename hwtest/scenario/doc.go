@@ -9,7 +9,7 @@
 // and the steps are commands of the MQTT contract (gateway/topic), and a few things that no command can do:
 //
 //	needs: [hub, esme]              what the home must have; no home that has it: the scenario does not run
-//	clauses: [SMETS1 5.7.2]         what it proves
+//	clauses: ["SMETS1: clock"]        what it proves
 //	irreversible: true              it takes a step that cannot be undone: hardware must allow it
 //	timeout: 10m                    for all of it, by the clock of the home; absent: an hour
 //	steps:

@@ -179,6 +179,9 @@ func parseResult(b json.RawMessage) (result, error) {
 func (r result) at(path string) (text string, found bool) {
 	v := r.root
 	for part := range strings.SplitSeq(path, ".") {
+		if part == "" {
+			return "", false
+		}
 		name, rest, _ := strings.Cut(part, "[")
 		if name != "" {
 			m, ok := v.(map[string]any)

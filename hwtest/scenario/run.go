@@ -65,8 +65,8 @@ func (s *Scenario) Missing(has []string) []string {
 }
 
 // Run runs the scenario. The first step that is not as it must be ends it.
-func (s *Scenario) Run(ctx context.Context, rig Rig, o Options) report.Result {
-	r := report.Result{
+func (s *Scenario) Run(ctx context.Context, rig Rig, o Options) (r report.Result) {
+	r = report.Result{
 		Scenario: s.Name, Title: s.Title, Prose: s.Prose, Path: s.Path, Target: rig.Name(), Attempt: max(o.Attempt, 1), Restart: o.Restart,
 		Clauses: s.Clauses, Started: o.Machine(), Outcome: report.Passed, Facts: rig.Facts(),
 	}
