@@ -35,8 +35,8 @@ is a .txtar file; smets1 hwtest show prints one as an example.`,
 		Example: `  smets1 hwtest run smoke                                # on a virtual home
   smets1 hwtest run firmware rekey --restart             # and with the gateway restarted in each step
   smets1 hwtest run smoke --on bench --inventory bench.yaml --out results
-  smets1 hwtest record smoke/registers --on bench:hub-a --inventory bench.yaml -o hub-a.trace
-  smets1 hwtest run smoke/registers --on replay:hub-a.trace`,
+  smets1 hwtest record smoke/registers -o home.trace
+  smets1 hwtest run smoke/registers --on replay:home.trace`,
 	}
 	c.AddCommand(newHWTestListCommand(), newHWTestShowCommand(), newHWTestRunCommand(), newHWTestRecordCommand(), newHWTestCompareCommand(),
 		newHWTestScanCommand(), newHWTestWhoCommand(), newHWTestReserveCommand(), newHWTestReleaseCommand())
