@@ -33,7 +33,8 @@ xmllint --version 2>&1 | sed -n 1p
 
 echo "== Python packages"
 requirements=testdata/interop/dlms/requirements.txt
-venv=$cache/venv-$(sha256sum "$requirements" | cut -c1-12)
+examples=examples/python/requirements.txt
+venv=$cache/venv-$(cat "$requirements" "$examples" | sha256sum | cut -c1-12)
 if [ ! -x "$venv/bin/python" ]; then
   if ! python3 -m venv "$venv.new" >"$cache/venv.log" 2>&1; then
     # Debian keeps venv in a package of its own.
@@ -41,12 +42,21 @@ if [ ! -x "$venv/bin/python" ]; then
     ${sudo[@]+"${sudo[@]}"} apt-get install -y -qq python3-venv >>"$cache/venv.log" 2>&1
     python3 -m venv "$venv.new" >>"$cache/venv.log" 2>&1 || { tail -n 20 "$cache/venv.log" >&2; exit 1; }
   fi
-  "$venv.new/bin/pip" install -q --disable-pip-version-check -r "$requirements"
+  "$venv.new/bin/pip" install -q --disable-pip-version-check -r "$requirements" -r "$examples"
   rm -rf "$venv"
   mv "$venv.new" "$venv"
 fi
 export SMETS1_INTEROP_PYTHON=$venv/bin/python
 "$SMETS1_INTEROP_PYTHON" -m pip list --disable-pip-version-check 2>/dev/null | grep -iE 'gurux|dlms' || { echo "the Python packages are missing" >&2; exit 1; }
+
+echo "== mqtt.js"
+mqttjs=$cache/mqttjs-$(sha256sum examples/node/package.json | cut -c1-12)
+if [ ! -d "$mqttjs/node_modules/mqtt" ]; then
+  mkdir -p "$mqttjs"
+  cp examples/node/package.json "$mqttjs/"
+  npm install --prefix "$mqttjs" --silent --no-audit --no-fund >"$cache/mqttjs.log" 2>&1 || { tail -n 20 "$cache/mqttjs.log" >&2; exit 1; }
+fi
+export SMETS1_INTEROP_MQTTJS=$mqttjs/node_modules
 
 echo "== against ours"
 packages=$(grep -rlE '^//go:build .*\binterop\b' --include='*_test.go' . | xargs -n1 dirname | sort -u)

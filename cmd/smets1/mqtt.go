@@ -23,11 +23,12 @@ func newMQTTCommand() *cobra.Command {
 		Short: "Send commands to a gateway over MQTT, and watch what it says",
 		Long: `mqtt is an ordinary client of the MQTT contract (topics smets1/v1/<fleet>/…):
 send asks a hub, or the fleet, for something and waits for the result; watch
-shows what goes over the broker.`,
+shows what goes over the broker; wait ends when something is so; doctor looks at
+the broker itself.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newMQTTSendCommand(), newMQTTWatchCommand())
+	c.AddCommand(newMQTTSendCommand(), newMQTTWatchCommand(), newMQTTWaitCommand(), newMQTTDoctorCommand())
 	return c
 }
 
@@ -116,7 +117,7 @@ func (b *brokerFlags) dial(ctx context.Context) (*engine.Remote, error) {
 	defer cancel()
 	r, err := engine.Dial(ctx, rc)
 	if err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "engine: "))
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "client: "))
 	}
 	return r, nil
 }

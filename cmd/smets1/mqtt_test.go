@@ -76,6 +76,11 @@ func TestMQTTAgainstAGateway(t *testing.T) {
 	require.Equal(t, r.Time, again.Time)
 
 	require.Contains(t, must(t, send("fleet", "list")...), hub.String())
+	wait := func(args ...string) []string { return append(append([]string{"mqtt", "wait"}, args...), at...) }
+	require.Contains(t, must(t, wait("gateway")...), `"state":"online"`)
+	require.Contains(t, must(t, wait(hub.String(), "--state", "ready")...), `"state":"ready"`)
+	require.Contains(t, mustNot(t, exitUsage, wait(hub.String())...), "--state or --event")
+	require.Equal(t, 1, strings.Count(must(t, append([]string{"jobs", "open"}, at...)...), "\n"), "nothing is open")
 	require.Contains(t, must(t, send("fleet", "clock", `{"advance_seconds": 60}`)...), `"virtual": true`)
 
 	// The exit status says how it ended.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,7 +98,9 @@ func spawn(t *testing.T, env []string, args ...string) *child {
 	t.Helper()
 	c := &child{t: t, log: &lines{more: make(chan struct{})}}
 	c.cmd = exec.Command(os.Args[0], args...)
-	c.cmd.Env = append(append(os.Environ(), "SMETS1D_TEST_RUN=1"), env...)
+	// What make interop tells its tests is no setting of the daemon's, which would refuse it.
+	own := slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "SMETS1_INTEROP_") })
+	c.cmd.Env = append(append(own, "SMETS1D_TEST_RUN=1"), env...)
 	r, err := c.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.cmd.Start())

@@ -152,8 +152,8 @@ func checkQuery(c topic.Command) error {
 // checkRole refuses what the client may not ask for.
 func (b *Bridge) checkRole(c topic.Command) error {
 	info, known := c.Verb.Info()
-	if b.cfg.Roles == nil || !known {
-		return nil
+	if toFleet := c.Hub.IsZero() && c.Select == nil; b.cfg.Roles == nil || !known || info.Fleet != toFleet {
+		return nil // if it is none at all, the queue says so
 	}
 	client := audit.Client(c.Reply)
 	if slices.ContainsFunc(b.cfg.Roles(client), info.May) {

@@ -75,7 +75,7 @@ var homes = []struct {
 	{"go.bug.st/serial", []string{"transport/serial"}, "one Port interface, several drivers"},
 	{"github.com/tarm/serial", []string{"transport/serial"}, "one Port interface, several drivers"},
 	{"github.com/creack/pty", []string{"transport/serial"}, "a pty stands for a cable; who wants one asks transport/serial"},
-	{"github.com/eclipse/paho.mqtt.golang", []string{"gateway/bridge", "migration/engine"}, "two ends of one contract, and nobody else speaks MQTT"},
+	{"github.com/eclipse/paho.mqtt.golang", []string{"gateway/bridge", "gateway/topic/client"}, "two ends of one contract, and nobody else speaks MQTT"},
 	{"github.com/nats-io/nats-server/v2", []string{"gateway/broker", "internal/store"}, "the broker and the state are one engine behind two doors"},
 	{"github.com/nats-io/nats.go", []string{"gateway/broker", "internal/store"}, "the broker and the state are one engine behind two doors"},
 	{"github.com/santhosh-tekuri/jsonschema/v6", []string{"gateway/topic/contract/contracttest"}, "schemas are held against messages in tests"},

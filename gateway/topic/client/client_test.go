@@ -1,4 +1,4 @@
-package engine
+package client
 
 import (
 	"context"
@@ -24,9 +24,11 @@ type peer struct {
 	commands chan mqtt.Message
 }
 
+var began = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
 var peerHub = wire.MustEUI64("00-DB-12-34-56-78-90-A0")
 
-func newPeer(t *testing.T) (*peer, RemoteConfig) {
+func newPeer(t *testing.T) (*peer, Config) {
 	t.Helper()
 	b, err := broker.Start(t.Context(), broker.Config{StateDir: t.TempDir(), Listen: "127.0.0.1:0"})
 	require.NoError(t, err)
@@ -38,7 +40,7 @@ func newPeer(t *testing.T) (*peer, RemoteConfig) {
 	p.done(p.client.Connect())
 	t.Cleanup(func() { p.client.Disconnect(100) })
 	p.done(p.client.Subscribe(tree.HubCommands(), 1, func(_ mqtt.Client, m mqtt.Message) { p.commands <- m }))
-	return p, RemoteConfig{Broker: b.URL(), Fleet: "test", Client: "engine", Resend: time.Hour}
+	return p, Config{Broker: b.URL(), Fleet: "test", Client: "engine", Resend: time.Hour}
 }
 
 func (p *peer) done(tok mqtt.Token) {
@@ -78,7 +80,7 @@ func (p *peer) bear(session string) {
 	p.done(p.client.Publish(p.tree.BridgeState("gw"), 1, true, b))
 }
 
-func dialPeer(t *testing.T, cfg RemoteConfig) *Remote {
+func dialPeer(t *testing.T, cfg Config) *Client {
 	t.Helper()
 	r, err := Dial(t.Context(), cfg)
 	require.NoError(t, err)
@@ -91,7 +93,7 @@ type ended struct {
 	err error
 }
 
-func callWake(t *testing.T, r *Remote, id string, progress func(topic.Progress)) <-chan ended {
+func callWake(t *testing.T, r *Client, id string, progress func(topic.Progress)) <-chan ended {
 	t.Helper()
 	cmd, err := topic.NewCommand(id, peerHub, topic.Wake, topic.WakeArgs{})
 	require.NoError(t, err)
