@@ -74,15 +74,58 @@ class SerialLine:
         self.port.close()
 
 
+class GuruxLine:
+    """A serial line of gurux-serial."""
+
+    def __init__(self, path, baud, timeout):
+        from gurux_common.io import BaudRate, Parity, StopBits
+        from gurux_common.ReceiveParameters import ReceiveParameters
+        from gurux_serial import GXSerial
+        from gurux_serial._handlers.GXLinuxHandler import GXLinuxHandler
+
+        # A pty has no control lines, and the library does not open a port without.
+        GXLinuxHandler.setDtrEnable = lambda self, value: None
+        GXLinuxHandler.setRtsEnable = lambda self, value: None
+        self.parameters = ReceiveParameters
+        self.timeout = timeout
+        self.media = GXSerial(path)
+        self.media.baudRate = BaudRate(baud)
+        self.media.dataBits = 8
+        self.media.parity = Parity.NONE
+        self.media.stopBits = StopBits.ONE
+        self.media.open()
+
+    def receive(self, eop, count):
+        p = self.parameters()
+        p.eop, p.count, p.waitTime = eop, count, int(self.timeout * 1000)
+        if not self.media.receive(p):
+            raise LineTimeout("no answer in time")
+        return bytes(p.reply)
+
+    def send(self, data):
+        with self.media.getSynchronous():
+            self.media.send(bytes(data))
+
+    def recv(self):
+        with self.media.getSynchronous():
+            return self.receive(None, 1)
+
+    def close(self):
+        self.media.close()
+
+
 def open_line(target, timeout):
-    """Opens tcp://host:port, udp://host:port or serial:///dev/name?baud=9600."""
+    """Opens tcp://host:port, udp://host:port or serial:///dev/name?baud=9600; with media=gurux over gurux-serial."""
     url = urlparse(target)
     if url.scheme == "tcp":
         return TCPLine(url.hostname, url.port or 4059, timeout)
     if url.scheme == "udp":
         return UDPLine(url.hostname, url.port or 4059, timeout)
     if url.scheme == "serial":
-        baud = int(parse_qs(url.query).get("baud", ["9600"])[0])
+        query = parse_qs(url.query)
+        baud = int(query.get("baud", ["9600"])[0])
+        if query.get("media") == ["gurux"]:
+            return GuruxLine(url.path, baud, timeout)
         return SerialLine(url.path, baud, timeout)
     raise ValueError(f"target {target!r}: want tcp://, udp:// or serial://")
 
