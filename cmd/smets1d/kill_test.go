@@ -141,6 +141,7 @@ metrics: {listen: "127.0.0.1:0"}
 		if n == kills {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 			l.send(ctx, remote)
+			l.mend(ctx, t, remote)
 			cancel()
 			l.finish(t, remote)
 			remote.Close()
@@ -165,12 +166,14 @@ metrics: {listen: "127.0.0.1:0"}
 		ears(d)
 	}
 
-	require.Len(t, l.ended, 3*homes, "every command has a result")
 	for id := range l.begun {
 		require.Contains(t, l.ended, id, "acknowledged")
 	}
-	for id, r := range l.ended {
-		require.Equal(t, topic.StatusDone, r.Status, "%s: %s %s", id, r.Code, r.Message)
+	for _, c := range l.commands {
+		r := l.ended[c.ID]
+		require.Equal(t, topic.StatusDone, r.Status, "%s: %s %s", c.ID, r.Code, r.Message)
+	}
+	for _, r := range l.ended {
 		b, err := json.Marshal(r)
 		require.NoError(t, err)
 		traces.Write(b)
@@ -217,6 +220,31 @@ func commands(t *testing.T, r *engine.Remote, homes int, images map[topic.Device
 			require.Equal(t, homes, n)
 			return all
 		}
+	}
+}
+
+// mend gives what failed for a reason that may go away a new command: on a machine
+// that is busy a device's window for new keys may pass, and it keeps the old ones.
+func (l *load) mend(ctx context.Context, t *testing.T, r *engine.Remote) {
+	t.Helper()
+	for round := range 5 {
+		failed := 0
+		for i := range l.commands {
+			c := &l.commands[i]
+			res, ok := l.ended[c.ID]
+			require.True(t, ok, "%s has no result", c.ID)
+			if res.Status == topic.StatusDone {
+				continue
+			}
+			require.True(t, res.Code.Retryable(), "%s: %s %s", c.ID, res.Code, res.Message)
+			failed++
+			c.ID = fmt.Sprintf("%s/again%d", c.ID, round)
+		}
+		if failed == 0 {
+			return
+		}
+		t.Logf("%d commands are given again", failed)
+		l.send(ctx, r)
 	}
 }
 
