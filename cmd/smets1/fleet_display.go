@@ -99,6 +99,7 @@ func newFleetPressCommand() *cobra.Command {
   code CODE   enter a top-up code; too many wrong ones lock the keypad as the make does
   emergency   activate emergency credit
   on          switch on a supply that is ready
+  cover, terminal, battery, magnet   tamper with the meter, which its security log tells
 
 With --display the code is entered at the display, which locks nothing.`,
 		Example: `  smets1 fleet press moc-0001 code "$(smets1 fleet vend moc-0001 --pence 1000)"

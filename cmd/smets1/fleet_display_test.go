@@ -57,6 +57,8 @@ func TestFleetDisplay(t *testing.T) {
 	require.Equal(t, "off", lit.Gas.Supply, "gas has an account of its own")
 	require.Regexp(t, `^\d{5}( \d{5}){7}$`, strings.TrimSpace(on("vend", "paying", "--kind", "supply", "--value", "0", "--extra", "1600000000")))
 
+	require.Equal(t, "cover opened\n", on("press", "paying", "cover"))
+
 	require.Contains(t, mustNot(t, exitFailed, "fleet", "display", "blind", "--control", at), "has no display")
 	require.Contains(t, mustNot(t, exitFailed, "fleet", "press", "paying", "jump", "--control", at), "there is no key")
 	require.Contains(t, mustNot(t, exitFailed, "fleet", "press", "paying", "on", "--device", "hub", "--control", at), "esme or gsme")

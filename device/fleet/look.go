@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"smets1/device/core"
 	"smets1/device/ihd"
 	"smets1/device/meter"
 	"smets1/device/prepay"
@@ -47,11 +48,17 @@ func (h *home) meter(device string) (*meter.Meter, error) {
 // A Press is what a person does at a meter or display.
 type Press struct {
 	Device string `json:"device"` // esme or gsme
-	// Key is code (with Code), emergency for emergency credit, or on to switch on an armed supply.
+	// Key is code (with Code), emergency for emergency credit, or on to switch on an armed supply; or cover, terminal,
+	// battery or magnet for one who tampers.
 	Key  string `json:"key"`
 	Code string `json:"code,omitzero"`
 	// Display: the code is entered at the display and not at the meter.
 	Display bool `json:"display,omitzero"`
+}
+
+// tampers are what a person does to a meter who should not.
+var tampers = map[string]core.Event{
+	"cover": core.EventTamperCover, "terminal": core.EventTamperTerminal, "battery": core.EventTamperBattery, "magnet": core.EventTamperMagnet,
 }
 
 // Press does what a person does, and tells what the meter shows.
@@ -83,7 +90,12 @@ func (f *Fleet) Press(name string, p Press) (shown string, err error) {
 				shown = "the supply is on"
 			}
 		default:
-			return fmt.Errorf("fleet: there is no key %q: code, emergency or on", p.Key)
+			what, ok := tampers[p.Key]
+			if !ok {
+				return fmt.Errorf("fleet: there is no key %q: code, emergency or on; cover, terminal, battery or magnet", p.Key)
+			}
+			m.Tamper(now, what, false)
+			shown = what.String()
 		}
 		if !h.flush(&m.Unit) {
 			return fmt.Errorf("fleet: home %s: what the meter was told could not be made durable", name)
