@@ -79,7 +79,12 @@ func (s *syncBuffer) String() string {
 // until waits for a text.
 func (s *syncBuffer) until(t *testing.T, text string) {
 	t.Helper()
-	timeout := time.After(30 * time.Second)
+	s.untilFor(t, text, 30*time.Second)
+}
+
+func (s *syncBuffer) untilFor(t *testing.T, text string, limit time.Duration) {
+	t.Helper()
+	timeout := time.After(limit)
 	for !strings.Contains(s.String(), text) {
 		select {
 		case <-s.more:

@@ -80,6 +80,7 @@ Start with:  smets1 demo`,
 		return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(newDemoCommand(), newDLMSCommand(), newDecodeCommand(), newFleetCommand(), newBenchCommand(), newKeysCommand(), newFirmwareCommand(), newMQTTCommand(), newJobsCommand(), newAuditCommand(), newStateCommand(), newSerialCommand(), newMigrateCommand(), newHWTestCommand())
+	root.AddCommand(newRadioCommand())
 	return root
 }
 

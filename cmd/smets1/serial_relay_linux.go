@@ -234,3 +234,12 @@ func playOn(ctx context.Context, far *farEnd, r *trace.Replay) error {
 	}
 	return r.Done()
 }
+
+// radioLine opens a pty for a virtual dongle, with a link to it.
+func radioLine(link string) (io.ReadWriteCloser, string, error) {
+	far, err := newFarEnd(link)
+	if err != nil {
+		return nil, "", err
+	}
+	return far, far.name(), nil
+}

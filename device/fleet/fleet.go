@@ -57,6 +57,9 @@ type Options struct {
 	// HAN is what lies between hub and meters: HANRadio or HANMemory. Empty means what the manifest says, which is HANRadio
 	// if it says nothing.
 	HAN string
+	// HANLatency is how long a frame takes one way with HANMemory. Zero means what the profile says, a negative one no
+	// time at all.
+	HANLatency time.Duration
 	// HANLoss loses so many frames in a million between hub and meters.
 	HANLoss int
 	// RadioTap, if not nil, sees every frame on the air of the homes that have one, with their own times. It is called by

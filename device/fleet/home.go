@@ -105,8 +105,12 @@ func (f *Fleet) newHome(sh *shard, i int, rested bool) (*home, error) {
 	if f.opt.HAN != HANMemory {
 		return h, h.onAir(now, &s)
 	}
+	latency := s.profile.HAN.Latency
+	if f.opt.HANLatency != 0 {
+		latency = max(0, f.opt.HANLatency)
+	}
 	h.memory = hub.NewMemory(hub.MemoryConfig{
-		Latency: s.profile.HAN.Latency, Loss: f.opt.HANLoss,
+		Latency: latency, Loss: f.opt.HANLoss,
 		Rand: rand.New(rand.NewPCG(m.Seed, uint64(s.id))),
 	}, h.hub)
 	for _, u := range h.units()[1:] {

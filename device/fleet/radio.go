@@ -35,22 +35,13 @@ func (h *home) onAir(now time.Time, s *spec) error {
 		HubClock: func(now time.Time) time.Time { return h.hub.Clock().Now(now) },
 		Load:     func(e wire.EUI64) ([]byte, error) { return h.shard.nv.Load(radioKey(e)) },
 		Save:     func(e wire.EUI64, state []byte) error { return h.shard.nv.Save(radioKey(e), state) },
-		Devices: []han.Device{{
-			EUI: h.esme.EUI, Kind: han.Electricity, Node: node{h, &h.esme.Unit}, Silent: h.esme.Silent(),
-			Basic: basicOf(&h.esme.Unit, h.esme.Serial), Meter: electricity(h),
-		}},
+		Devices:  []han.Device{h.onHAN(han.Electricity)},
 	}
 	if h.gsme != nil {
-		c.Devices = append(c.Devices, han.Device{
-			EUI: h.gsme.EUI, Kind: han.Gas, Node: node{h, &h.gsme.Unit}, Silent: h.gsme.Silent(),
-			Basic: basicOf(&h.gsme.Unit, h.gsme.Serial), Meter: meterOf(&h.gsme.Meter),
-		})
+		c.Devices = append(c.Devices, h.onHAN(han.Gas))
 	}
 	if h.display != nil {
-		d := h.display
-		b := basicOn(d.Make, d.Serial, func(time.Time) string { return d.Firmware })
-		b.Mains = true
-		c.Devices = append(c.Devices, han.Device{EUI: d.EUI, Kind: han.Display, Basic: b})
+		c.Devices = append(c.Devices, h.onHAN(han.Display))
 	}
 	if f.opt.RadioTap != nil {
 		c.Tap = func(x radio.Frame) { f.opt.RadioTap(h.name, x) }
@@ -62,6 +53,27 @@ func (h *home) onAir(now time.Time, s *spec) error {
 	h.radio = r
 	h.hub.Attach(r)
 	return nil
+}
+
+// onHAN is a device of the home as the network sees it.
+func (h *home) onHAN(k han.Kind) han.Device {
+	switch k {
+	case han.Electricity:
+		return han.Device{
+			EUI: h.esme.EUI, Kind: k, Node: node{h, &h.esme.Unit}, Silent: h.esme.Silent(),
+			Basic: basicOf(&h.esme.Unit, h.esme.Serial), Meter: electricity(h),
+		}
+	case han.Gas:
+		return han.Device{
+			EUI: h.gsme.EUI, Kind: k, Node: node{h, &h.gsme.Unit}, Silent: h.gsme.Silent(),
+			Basic: basicOf(&h.gsme.Unit, h.gsme.Serial), Meter: meterOf(&h.gsme.Meter),
+		}
+	default:
+		d := h.display
+		b := basicOn(d.Make, d.Serial, func(time.Time) string { return d.Firmware })
+		b.Mains = true
+		return han.Device{EUI: d.EUI, Kind: k, Basic: b}
+	}
 }
 
 // radioKey is where the state of a device's node is kept.

@@ -72,6 +72,7 @@ type Radio struct {
 	display  *display
 	now      time.Time
 	tapped   bool
+	policy   node.Policy
 	waits    []wait // of the hub for its meters
 }
 
@@ -91,6 +92,7 @@ type station struct {
 	server   *cluster.TunnelServer
 	mirrored *cluster.Mirrored
 	reply    []byte
+	guest    bool // on a network of somebody else's
 }
 
 // Received and Sent implement radio.Client.
@@ -209,12 +211,15 @@ func (r *Radio) born() (map[wire.EUI64][]byte, error) {
 // channels are those that SMETS1 hubs prefer: clear of the usual wireless LANs (ours).
 var channels = [...]uint8{11, 14, 15, 19, 20, 24, 25}
 
-func (r *Radio) code(e wire.EUI64) security.Key {
+func (r *Radio) code(e wire.EUI64) security.Key { return r.InstallCode(e).LinkKey() }
+
+// InstallCode is what the label of a device says.
+func (r *Radio) InstallCode(e wire.EUI64) security.InstallCode {
 	c, err := security.NewInstallCode(r.cfg.Secret(e, "install code", 16))
 	if err != nil {
 		panic("han: " + err.Error()) // sixteen octets are a code
 	}
-	return c.LinkKey()
+	return c
 }
 
 // start makes the station's node of its state: at the beginning, and when power is back.
@@ -422,6 +427,14 @@ func (r *Radio) Tap(f func(radio.Frame)) {
 
 // Stats of the air.
 func (r *Radio) Stats() air.Stats { return r.air.Stats() }
+
+// Devices gives the EUI-64 of those that have a node of ours.
+func (r *Radio) Devices() (list []wire.EUI64) {
+	for _, s := range r.stations {
+		list = append(list, s.eui)
+	}
+	return list
+}
 
 // Node is a device's node, nil without power or if there is no such device.
 func (r *Radio) Node(e wire.EUI64) *node.Node {

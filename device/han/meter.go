@@ -79,9 +79,13 @@ func (s *station) endpoint() *node.Endpoint {
 	identify := &cluster.Identify{}
 	if d.Kind == Display {
 		s.radio.display = &display{station: s}
-		return &node.Endpoint{ID: 1, Device: se.DeviceInHomeDisplay, Clusters: []*node.Cluster{
+		list := []*node.Cluster{
 			d.Basic.Cluster(), identify.Cluster(), cluster.Client(se.Metering), cluster.Client(se.Time), cluster.Client(se.Price), cluster.Client(se.Messaging),
-		}}
+		}
+		if s.radio.policy == node.Open && d.Meter.Reading != nil {
+			list = append(list, (&cluster.Metering{}).Cluster(attributes(d)))
+		}
+		return &node.Endpoint{ID: 1, Device: se.DeviceInHomeDisplay, Clusters: list}
 	}
 	s.server = &cluster.TunnelServer{Serve: s.serve}
 	m := &cluster.Metering{}
@@ -134,6 +138,9 @@ func (s *station) begin(now time.Time) {
 	if s.server != nil {
 		s.server.Reset()
 	}
+	if s.guest && s.device.Kind == Display {
+		return // there is no meter that it has a key with
+	}
 	// Homes whose devices all did things at once would be a strange street.
 	offset := time.Duration(s.radio.cfg.Secret(s.eui, "phase", 1)[0]) * 39 * time.Millisecond
 	switch s.device.Kind {
@@ -147,6 +154,9 @@ func (s *station) begin(now time.Time) {
 }
 
 func (s *station) notify(now time.Time, e node.Event) {
+	if s.guest {
+		s.keepTrying(now, e)
+	}
 	if s.device != nil && s.device.Kind == Gas && e.Kind == node.Keyed {
 		s.mirrored.Start(now, s.node)
 	}

@@ -6,6 +6,9 @@
 // that "follow stream" works; datagrams become UDP to port 4059. The addresses are those of the real connection where it
 // has some, else of 192.0.2.0/24.
 //
+// Radios are interfaces of link type 195 (a packet is an IEEE 802.15.4 frame with its FCS) or 283 (the same behind a header
+// with channel, level and quality).
+//
 // A [Writer] serves any number of taps at once. All of it does nothing on a nil Writer: code that is captured on request
 // has no "if". A tap never disturbs the traffic; what goes wrong with the file is told by Close.
 //

@@ -36,6 +36,7 @@ type Writer struct {
 	closer   io.Closer
 	ng       *pcapgo.NgWriter // section header and interfaces; packets with flags are more than it can do
 	ethernet int              // interface of the connections, -1 before there is one
+	ifaces   int              // interfaces so far
 	conns    uint16           // connections so far
 	block    []byte
 	packet   gopacket.SerializeBuffer
@@ -67,7 +68,7 @@ func NewWriter(out io.Writer, c clock.Clock) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.ng = ng
+	w.ng, w.ifaces = ng, 1
 	return w, ng.Flush()
 }
 
@@ -104,17 +105,49 @@ func (w *Writer) addInterface(name string, link layers.LinkType) int {
 	if w.err != nil {
 		return 0
 	}
-	id, err := w.ng.AddInterface(pcapgo.NgInterface{Name: name, LinkType: link, TimestampResolution: 9})
+	_, err := w.ng.AddInterface(pcapgo.NgInterface{Name: name, LinkType: link, TimestampResolution: 9})
 	if err == nil {
 		err = w.ng.Flush()
 	}
 	w.err = err
-	return id
+	return w.added()
+}
+
+// added gives the number of the interface that was just added. The library counts only its own.
+func (w *Writer) added() int {
+	w.ifaces++
+	return w.ifaces - 1
+}
+
+// addRawInterface adds one of a link type that the library has no room for; the caller holds mu.
+func (w *Writer) addRawInterface(name string, link uint16) int {
+	if w.err != nil {
+		return 0
+	}
+	le := binary.LittleEndian
+	b := le.AppendUint32(nil, blockInterface)
+	b = le.AppendUint32(b, 0) // length, below
+	b = le.AppendUint16(b, link)
+	b = append(b, 0, 0, 0, 0, 0, 0) // reserved, no limit to a packet
+	b = le.AppendUint16(b, optionInterfaceName)
+	b = le.AppendUint16(b, uint16(len(name)))
+	b = pad(append(b, name...))
+	b = le.AppendUint16(b, optionResolution)
+	b = append(b, 1, 0, 9, 0, 0, 0) // nanoseconds
+	b = le.AppendUint32(b, 0)       // end of options
+	n := uint32(len(b) + 4)
+	b = le.AppendUint32(b, n)
+	le.PutUint32(b[4:], n)
+	_, w.err = w.out.Write(b)
+	return w.added()
 }
 
 // Codes of pcapng.
 const (
+	blockInterface      = 1
 	blockEnhancedPacket = 6
+	optionInterfaceName = 2
+	optionResolution    = 9
 	optionComment       = 1
 	optionFlags         = 2
 )

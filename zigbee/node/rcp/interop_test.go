@@ -45,7 +45,7 @@ func herdsman(t *testing.T) string {
 // them and reads the meter under the network key alone, which only the policy Open allows.
 func TestInteropZigbeeOnHostAdmitsOurDevices(t *testing.T) {
 	dir := herdsman(t)
-	script, err := filepath.Abs("testdata/zoh-join.js")
+	script, err := filepath.Abs("../../../testdata/interop/zigbee/zoh-join.js")
 	require.NoError(t, err)
 	for name, tc := range map[string]struct {
 		role   node.Role
