@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs software that nobody here wrote and runs it against ours: gurux-dlms
-# and dlms-cosem (PyPI), zigbee-herdsman and zigbee-on-host (npm), mosquitto, tshark,
+# and dlms-cosem (PyPI), zigbee-herdsman, zigbee-on-host and zigbee2mqtt (npm), mosquitto, tshark,
 # xmllint, xmlsec1, 7zip, openssl and LibreOffice (Debian).
 # They are separate processes; nothing of theirs is part of the project. A tool
 # that is missing after the installation is a failure, never a skipped test.
@@ -57,6 +57,21 @@ if [ ! -d "$mqttjs/node_modules/mqtt" ]; then
   npm install --prefix "$mqttjs" --silent --no-audit --no-fund >"$cache/mqttjs.log" 2>&1 || { tail -n 20 "$cache/mqttjs.log" >&2; exit 1; }
 fi
 export SMETS1_INTEROP_MQTTJS=$mqttjs/node_modules
+
+echo "== npm packages"
+for package in zigbee-herdsman@10.9.5 zigbee2mqtt@2.14.1; do
+  name=${package%@*}
+  dir=$cache/${package/@/-}
+  [ "$name" = zigbee-herdsman ] && dir=$cache/herdsman-${package#*@}
+  if [ ! -d "$dir/node_modules/$name" ]; then
+    rm -rf "$dir" "$dir.new"
+    mkdir -p "$dir.new"
+    (cd "$dir.new" && npm install --no-audit --no-fund --omit=dev "$package" >npm.log 2>&1) || { tail -n 20 "$dir.new/npm.log" >&2; exit 1; }
+    mv "$dir.new" "$dir"
+  fi
+  node -p "'$name ' + require('$dir/node_modules/$name/package.json').version"
+done
+export SMETS1_INTEROP_CACHE=$cache
 
 echo "== against ours"
 packages=$(grep -rlE '^//go:build .*\binterop\b' --include='*_test.go' . | xargs -n1 dirname | sort -u)
