@@ -215,6 +215,7 @@ onboarding: false
 		return spawn(exec.Command(tool(t, "mosquitto_sub"), "-h", host, "-p", port, "-t", topic, "-v", "--will-topic", "x/"+port))
 	}
 	z := exec.Command(tool(t, "node"), filepath.Join(dir, "node_modules", "zigbee2mqtt", "index.js"))
+	z.Dir = data // in a clone of ours it would take our commit for its own, and build itself anew
 	z.Env = append(os.Environ(), "ZIGBEE2MQTT_DATA="+data, "Z2M_ONBOARD_NO_SERVER=1")
 	said := spawn(z)
 	said.untilFor(t, "Zigbee2MQTT started!", 2*time.Minute)
