@@ -219,16 +219,14 @@ onboarding: false
 	z.Env = append(os.Environ(), "ZIGBEE2MQTT_DATA="+data, "Z2M_ONBOARD_NO_SERVER=1")
 	said := spawn(z)
 	said.untilFor(t, "Zigbee2MQTT started!", 2*time.Minute)
-	heard := watch("zigbee2mqtt/#")
 	publish := func(topic, payload string) {
 		out, err := exec.Command(tool(t, "mosquitto_pub"), "-h", host, "-p", port, "-t", topic, "-m", payload).CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
 	publish("zigbee2mqtt/bridge/request/permit_join", `{"time":120}`)
 	eui := "0x" + strings.ToLower(strings.ReplaceAll(d.euis["esme"], "-", ""))
+	heard := watch("zigbee2mqtt/" + eui)
 	said.untilFor(t, "Successfully interviewed", 2*time.Minute)
-	// An unknown model: zigbee2mqtt makes its definition from the clusters that it found, and reads by this command.
-	publish("zigbee2mqtt/"+eui+"/set", `{"read":{"cluster":"seMetering","attributes":["currentSummDelivered"],"options":{"profileId":265}}}`)
-	heard.untilFor(t, strconv.FormatFloat(float64(want)/1000, 'f', -1, 64), time.Minute)
-	require.Contains(t, heard.String(), "zigbee2mqtt/"+eui)
+	publish("zigbee2mqtt/"+eui+"/set", `{"read":{"cluster":"seMetering","attributes":["currentSummDelivered"],"state_property":"meter","options":{"profileId":265}}}`)
+	heard.untilFor(t, fmt.Sprintf(`"meter":{"currentSummDelivered":%d}`, want), time.Minute)
 }
