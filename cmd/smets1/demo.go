@@ -28,6 +28,8 @@ import (
 	"smets1/migration/engine"
 	"smets1/migration/lifecycle"
 	"smets1/transport/capture"
+	"smets1/transport/radio"
+	"smets1/zigbee/security"
 )
 
 type demoOptions struct {
@@ -177,6 +179,8 @@ type demo struct {
 	remote  *engine.Remote
 	engine  *engine.Engine
 	names   map[wire.EUI64]string
+	air     lab.AirFile
+	onAir   []string // homes whose air is recorded
 
 	closers []func() error
 }
@@ -273,8 +277,13 @@ func (d *demo) start(ctx context.Context, m *fleet.Manifest) error {
 	if d.port = d.o.port; d.port == 0 {
 		d.port = -1
 	}
+	air, err := d.recordAir(m)
+	if err != nil {
+		return err
+	}
 	if d.fleet, err = fleet.Open(context.WithoutCancel(ctx), m, fleet.Options{
 		Clock: d.clock, NV: nv, Listen: true, Port: d.port, PTYDir: filepath.Join(d.state, "tty"), Logger: d.log,
+		RadioTap: air, RadioHomes: d.onAir,
 	}); err != nil {
 		return err
 	}
@@ -350,6 +359,39 @@ func (d *demo) start(ctx context.Context, m *fleet.Manifest) error {
 	return nil
 }
 
+// recorded is of how many homes the air is recorded: enough to see everything that goes over one.
+const recorded = 3
+
+// recordAir captures the air of a few homes.
+func (d *demo) recordAir(m *fleet.Manifest) (func(string, radio.Frame), error) {
+	path := filepath.Join(d.o.out, "han.pcapng")
+	w, err := capture.Create(path, d.clock)
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(w.Close)
+	d.air = lab.CreateAirFile(path, w)
+	homes := map[string]*capture.Radio{}
+	for i := range min(recorded, len(m.Homes)) {
+		name := m.Homes[i].Name
+		d.onAir, homes[name] = append(d.onAir, name), w.NewRadioTap(name)
+	}
+	return func(home string, f radio.Frame) { homes[home].Take(f) }, nil
+}
+
+// airKeys puts the keys beside the capture of the air.
+func (d *demo) airKeys() error {
+	var keys []security.Key
+	for _, name := range d.onAir {
+		k, err := d.fleet.RadioKeys(name)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, k...)
+	}
+	return d.air.WriteKeys(keys)
+}
+
 // waker is the message centre of the virtual homes.
 type waker struct{ fleet *fleet.Fleet }
 
@@ -386,6 +428,7 @@ func (d *demo) finish(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.stdout, "\n%d commissioned, %d without their gas meter, %d failed, %d not attempted\n",
 		count["Commissioned"], count["PartiallyCommissioned"], count["Failed"], count["NotAttempted"])
+	errs = append(errs, d.airKeys())
 	errs = append(errs, d.engine.Report(ctx, "smets1 "+version()))
 	errs = append(errs, d.verify(ctx, outcomes)...)
 	return errors.Join(errs...)

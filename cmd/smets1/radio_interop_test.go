@@ -230,3 +230,14 @@ onboarding: false
 	publish("zigbee2mqtt/"+eui+"/set", `{"read":{"cluster":"seMetering","attributes":["currentSummDelivered"],"state_property":"meter","options":{"profileId":265}}}`)
 	heard.untilFor(t, fmt.Sprintf(`"meter":{"currentSummDelivered":%d}`, want), time.Minute)
 }
+
+// TShark decodes and decrypts every frame of the homes whose air the demo records.
+func TestInteropDemoAirIsClean(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	stdout, err := runDemo(t.Context(), "--input", demoInput(), "--out", out, "--dlms-port", "0", "--homes", "13", "--speed", "150")
+	require.NoError(t, err, stdout)
+	st, err := os.Stat(filepath.Join(out, "han.pcapng"))
+	require.NoError(t, err)
+	require.Greater(t, st.Size(), int64(100_000))
+	cleanAir(t, filepath.Join(out, "han.pcapng"))
+}

@@ -65,6 +65,9 @@ type Options struct {
 	// RadioTap, if not nil, sees every frame on the air of the homes that have one, with their own times. It is called by
 	// several goroutines, and must not keep the PSDU.
 	RadioTap func(home string, f radio.Frame)
+	// RadioHomes are the homes that RadioTap sees. Empty means all. The air of a home that is seen moves at its own times
+	// and not in steps, which costs a little more.
+	RadioHomes []string
 	// Tap, if not nil, sees each piece of bytes between a client and a hub: toHub
 	// tells the direction. It is called by several goroutines, and must not keep b.
 	Tap func(home string, toHub bool, b []byte)

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"smets1/device/core"
@@ -43,7 +44,7 @@ func (h *home) onAir(now time.Time, s *spec) error {
 	if h.display != nil {
 		c.Devices = append(c.Devices, h.onHAN(han.Display))
 	}
-	if f.opt.RadioTap != nil {
+	if f.opt.RadioTap != nil && (len(f.opt.RadioHomes) == 0 || slices.Contains(f.opt.RadioHomes, h.name)) {
 		c.Tap = func(x radio.Frame) { f.opt.RadioTap(h.name, x) }
 	}
 	r, err := han.New(now, c, h.hub)
