@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,12 +43,18 @@ func manyResult(t *testing.T, r topic.Result) (m topic.ManyResult) {
 
 func TestManyHomes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		busy, most := 0, 0
-		r := start(t, store.Memory(), job.Config{Select: pick(20), Handlers: all(func(_ context.Context, task *job.Task) (any, error) {
-			busy++
+		count := func(by int) {
+			mu.Lock()
+			defer mu.Unlock()
+			busy += by
 			most = max(most, busy)
+		}
+		r := start(t, store.Memory(), job.Config{Select: pick(20), Handlers: all(func(_ context.Context, task *job.Task) (any, error) {
+			count(1)
 			time.Sleep(time.Second)
-			busy--
+			count(-1)
 			if task.Hub[7]%5 == 0 {
 				return nil, topic.NewError(topic.CodeHANSilent, "no answer", "", "")
 			}
@@ -83,12 +90,15 @@ func TestManyHomes(t *testing.T) {
 func TestManyHomesCancelledAndResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := store.Memory()
+		var mu sync.Mutex
 		runs := map[byte]int{}
 		slow := all(func(ctx context.Context, task *job.Task) (any, error) {
 			if task.Hub[7] > 2 {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			runs[task.Hub[7]]++
 			return nil, nil
 		})
@@ -161,9 +171,11 @@ func TestPermissionAndAudit(t *testing.T) {
 		}})
 		r.submit(command("a", hubA, topic.KeysTakeover))
 		r.wait("a")
+		synctest.Wait() // the audit is written behind the answer
 		require.Equal(t, topic.CodeForbidden, r.submit(command("b", hubB, topic.KeysTakeover)).Code)
 		r.submit(command("c", hubB, topic.Write))
 		r.wait("c")
+		synctest.Wait()
 		r.submit(command("d", hubB, topic.Wake))
 		r.wait("d")
 		r.stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,7 +177,7 @@ func TestCloseWritesTheIntentsOfWhatWasOffered(t *testing.T) {
 // fullStore refuses every write of an intent while told to.
 type fullStore struct {
 	store.Store
-	full bool
+	full atomic.Bool
 }
 
 type fullBucket struct {
@@ -192,14 +193,14 @@ func (s *fullStore) Bucket(ctx context.Context, name string, o store.Options) (s
 }
 
 func (b fullBucket) Create(ctx context.Context, key string, value []byte) (uint64, error) {
-	if b.s.full {
+	if b.s.full.Load() {
 		return 0, errFull
 	}
 	return b.Bucket.Create(ctx, key, value)
 }
 
 func (b fullBucket) Pipeline(ctx context.Context, ops []store.Op) []error {
-	if b.s.full {
+	if b.s.full.Load() {
 		errs := make([]error, len(ops))
 		for i := range errs {
 			errs[i] = errFull
@@ -212,7 +213,8 @@ func (b fullBucket) Pipeline(ctx context.Context, ops []store.Op) []error {
 // With a full disk, what has not started is refused, and what runs already keeps its place until its result can be written.
 func TestOfferOnAFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &fullStore{Store: store.Memory(), full: true}
+		s := &fullStore{Store: store.Memory()}
+		s.full.Store(true)
 		g := newGates()
 		r := start(t, s, job.Config{Handlers: all(g.handle)})
 		defer r.stop()
@@ -225,7 +227,7 @@ func TestOfferOnAFullDisk(t *testing.T) {
 		g.open("runs", nil)
 		synctest.Wait()
 		require.Empty(t, got.of("runs"), "not acknowledged while nothing of it is on disk")
-		s.full = false
+		s.full.Store(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		require.Equal(t, topic.StatusDone, got.of("runs")[0].Status)

@@ -41,6 +41,12 @@ const (
 	deliveredKey   = "delivered"
 )
 
+// intent is the record as it was accepted, of members that never change: the command may run, and end, while it is
+// written.
+func (r *record) intent() record {
+	return record{Schema: r.Schema, Seq: r.Seq, Hub: r.Hub, Verb: r.Verb, Command: r.Command, Accepted: r.Accepted, share: r.share}
+}
+
 func (r record) marshal() ([]byte, error) { return json.Marshal(r) }
 
 func parseRecord(key string, b []byte) (record, error) {

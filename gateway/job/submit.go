@@ -303,7 +303,7 @@ func (q *Queue) writeIntents(fresh []*entry) map[*entry]topic.Result {
 func (q *Queue) writePart(b store.Bucket, part []*entry, fates map[*entry]topic.Result) {
 	ops := make([]store.Op, 0, len(part))
 	for _, e := range part {
-		value, err := e.rec.marshal()
+		value, err := e.rec.intent().marshal()
 		if err != nil {
 			fates[e] = q.refused(e.rec.Command, topic.Wrap(topic.CodeBadJSON, err, "command", ""))
 			continue
@@ -338,7 +338,7 @@ func (q *Queue) writePart(b store.Bucket, part []*entry, fates map[*entry]topic.
 
 func (q *Queue) writeOne(b store.Bucket, e *entry) (topic.Result, bool) {
 	c := e.rec.Command
-	value, err := e.rec.marshal()
+	value, err := e.rec.intent().marshal()
 	if err == nil {
 		_, err = b.Create(q.base, jobKey(c.ID), value)
 	}
