@@ -55,7 +55,7 @@ The exit status is 0 if the audit is good, else 1. FILE may be a state folder.`,
 			if err != nil {
 				return err
 			}
-			defer f.Close()
+			defer f.Close() //nolint:errcheck // it was only read
 			seen := n == 0
 			var last chain.Head
 			end, err := verifyTo(f, n, func(h chain.Head) { last, seen = h, seen || h.Hash == hash })
@@ -129,7 +129,7 @@ func newAuditShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer f.Close()
+			defer f.Close() //nolint:errcheck // it was only read
 			_, err = audit.Verify(f, func(e audit.Entry) error {
 				if hub != "" && e.Hub != only || id != "" && e.ID != id || who != "" && e.Who != who {
 					return nil

@@ -262,7 +262,7 @@ func listenEcho(ctx context.Context) (*echoServer, error) {
 }
 
 func echo(c net.Conn) {
-	defer c.Close()
+	defer c.Close() //nolint:errcheck // whoever closed first, it is closed
 	b := make([]byte, 4096)
 	for {
 		n, err := c.Read(b)

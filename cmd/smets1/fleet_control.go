@@ -152,7 +152,7 @@ func control(ctx context.Context, address, method, path string, body io.Reader, 
 		}
 		return err
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // it was only read
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return err

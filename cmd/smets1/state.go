@@ -108,7 +108,7 @@ it on devices that were spoken to since.`,
 			if err != nil {
 				return usageError{err}
 			}
-			defer f.Close()
+			defer f.Close() //nolint:errcheck // it was only read
 			return lab.WithStore(c.Context(), state, true, slog.New(slog.DiscardHandler), func(s store.Store) error {
 				n, err := archive.Restore(c.Context(), s, f)
 				if err == nil {

@@ -88,7 +88,7 @@ func (f *Fleet) Frames() uint64 {
 		s.mu.Lock()
 		for _, h := range s.homes {
 			if h.radio != nil {
-				n += uint64(h.radio.Stats().Frames)
+				n += h.radio.Stats().Frames
 			}
 		}
 		s.mu.Unlock()

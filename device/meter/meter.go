@@ -79,7 +79,6 @@ type Meter struct {
 // extra is what only meters have that were told something.
 type extra struct {
 	passive   tariff.Cells  // calendar that waits for its activation
-	special   []byte        // its special days, nil as in passive
 	friendly  tariff.Cells  // the same of the friendly hours
 	prices    passivePrices // that wait for theirs
 	activate  [3]int64      // when: calendar, friendly hours, prices; 0 never

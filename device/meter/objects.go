@@ -87,8 +87,6 @@ func TOUName(medium uint8, register int) cosem.OBIS {
 	return cosem.OBIS{1, 0, 1, 8, byte(register), 255}
 }
 
-func wholeSeconds(d time.Duration) int64 { return int64(d / time.Second) }
-
 // Points are what both meters hold, for a make. medium is 1 for electricity, 7 for gas.
 func Points(registers int, medium uint8) []point.Point[*Meter] {
 	type p = point.Point[*Meter]

@@ -186,7 +186,7 @@ func (b *Bridge) answer(reply string, r topic.Result, acked func()) {
 // refuse answers what was refused, as well as it can be: see the package comment.
 func (b *Bridge) refuse(c topic.Command, err error) {
 	r := topic.EndedBy(c, err, b.cfg.Clock.Now())
-	b.log.Info("refused", "code", r.Code, "id", c.ID, "hub", c.Hub, "verb", c.Verb, "why", r.Message.String())
+	b.log.Info("refused", slog.Any("code", r.Code), slog.String("id", c.ID), slog.Any("hub", c.Hub), slog.Any("verb", c.Verb), slog.String("why", r.Message.String()))
 	b.answerOrReport(c, r)
 }
 
@@ -200,7 +200,7 @@ func (b *Bridge) answerOrReport(c topic.Command, r topic.Result) {
 	}
 	payload, err := r.Marshal()
 	if err != nil {
-		b.log.Error("a refusal could not be encoded", "id", r.ID, "err", err)
+		b.log.Error("a refusal could not be encoded", slog.String("id", r.ID), slog.Any("error", err))
 		return
 	}
 	if c.Hub != (wire.EUI64{}) && b.cfg.Hubs.Known(c.Hub) {
@@ -225,7 +225,7 @@ func (b *Bridge) Telemetry(t topic.Telemetry) bool {
 	b.stamp(&t.Time)
 	payload, err := json.Marshal(t)
 	if err != nil {
-		b.log.Error("readings could not be encoded", "hub", t.Hub, "err", err)
+		b.log.Error("readings could not be encoded", slog.Any("hub", t.Hub), slog.Any("error", err))
 		return false
 	}
 	return b.out.push(&item{topic: b.tree.Telemetry(t.Hub, t.Device), payload: payload, droppable: true})

@@ -220,6 +220,7 @@ func (b *Bridge) query(c topic.Command) (any, error) {
 		return b.cancel(c)
 	case topic.FleetResolve:
 		return b.resolve(c)
+	default: // pages: list and snapshot
 	}
 	if err := c.DecodeArgs(&page); err != nil {
 		return nil, err

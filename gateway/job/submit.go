@@ -83,7 +83,7 @@ func (q *Queue) submit(ctx context.Context, s *submission) {
 	// Whoever holds this lock is waited for before the intake stops.
 	q.entrance.RLock()
 	defer q.entrance.RUnlock()
-	var err error = errStopping
+	err := errStopping
 	if !q.shut {
 		select {
 		case q.submissions <- s:

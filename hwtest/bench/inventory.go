@@ -156,7 +156,7 @@ func (inv *Inventory) check(h *Hub, i int) error {
 func checkAddress(address string) error {
 	u, err := url.Parse(address)
 	if err != nil || address == "" {
-		return fmt.Errorf("address %q: want serial:, tcp: or tcp+hdlc:", address)
+		return fmt.Errorf("address %q: want one that begins with serial, tcp or tcp+hdlc", address)
 	}
 	switch u.Scheme {
 	case "tcp", "tcp+hdlc":
@@ -174,7 +174,7 @@ func checkAddress(address string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("address %q: want serial:, tcp: or tcp+hdlc:", address)
+	return fmt.Errorf("address %q: want one that begins with serial, tcp or tcp+hdlc", address)
 }
 
 var unstable = regexp.MustCompile(`^tty(USB|ACM)\d+$`)

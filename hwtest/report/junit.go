@@ -164,6 +164,7 @@ func (c *junitCase) end(o Outcome, why string, x *Result) {
 		c.Error = &junitFailure{Message: clean(first), Type: "broken", Text: clean(why)}
 	case Skipped, Quarantined:
 		c.Skipped = &junitSkipped{Message: clean(first)}
+	case Passed:
 	}
 }
 

@@ -48,10 +48,6 @@ func (j *journal) mailbox(ctx context.Context, p *pki.Party) (*mailbox, error) {
 	return m, nil
 }
 
-func senderKey(h document.Header, kind document.Kind) string {
-	return h.Sender.EUI.String() + "/" + string(kind)
-}
-
 // counters gives what the party has accepted, but for the files of one set:
 // that a party looks at a file again after a crash is no replay.
 func (m *mailbox) counters(s *fileSet) map[document.CounterKey]uint64 {

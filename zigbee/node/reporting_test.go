@@ -83,7 +83,6 @@ func TestConfiguredReports(t *testing.T) {
 	require.Empty(t, x.got, "bound to nobody")
 	x.bind()
 	x.got = nil
-	at := x.now.Sub(start)
 	x.run(185 * time.Second)
 	require.Len(t, x.got, 3, "every minute, though nothing changes")
 	require.InDelta(t, 60, (x.got[1].at - x.got[0].at).Seconds(), 0.2)
@@ -94,7 +93,7 @@ func TestConfiguredReports(t *testing.T) {
 	x.run(5 * time.Second)
 	require.Empty(t, x.got, "less than the change")
 	x.reading++
-	at = x.now.Sub(start)
+	at := x.now.Sub(start)
 	x.run(10 * time.Second)
 	require.Len(t, x.got, 1)
 	require.LessOrEqual(t, x.got[0].at-at, 6*time.Second)

@@ -248,11 +248,9 @@ func (r *Rig) begin(ctx context.Context, s *scenario.Scenario, o Options, hub se
 		}
 		return r.console.line(r.recorder.Stream(line))
 	}
-	random, keyed := chance(o.Seed, 1), chance(o.Seed, 2)
-	if r.hub != nil && o.Record == nil {
-		random, keyed = nil, nil // nothing of a real hub's keys is guessable, unless its challenges are to be repeated
-	} else {
-		sc.Random = random
+	// A real hub's challenges are guessable only while they are recorded, to be repeated; its keys never are.
+	if r.hub == nil || o.Record != nil {
+		sc.Random = chance(o.Seed, 1)
 	}
 	if r.scaled != nil {
 		sc.Idle = 1000 * time.Hour // when a line is closed must not depend on how fast the machine is
@@ -275,8 +273,8 @@ func (r *Rig) begin(ctx context.Context, s *scenario.Scenario, o Options, hub se
 	if err != nil {
 		return err
 	}
-	if keyed != nil {
-		r.desk.random = keyed
+	if r.hub == nil {
+		r.desk.random = chance(o.Seed, 2)
 	}
 	if err := r.desk.open(ctx); err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 
 	"smets1/internal/store"
@@ -160,7 +159,7 @@ func read(r io.Reader, f func(line) error) (n int, err error) {
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, maxLine)
 	in.Split(wholeLines)
-	var sum hash.Hash = sha256.New()
+	sum := sha256.New()
 	var bucket, ended bool
 	for at := 1; in.Scan(); at++ {
 		text := in.Bytes()

@@ -299,12 +299,6 @@ func (x *scenario) ask(side *Side, to Peer, q se.Command) {
 	x.run(2 * time.Second)
 }
 
-func (x *scenario) tell(side *Side, to Peer, m se.Command) {
-	x.t.Helper()
-	require.NoError(x.t, side.Tell(x.now, to, m))
-	x.run(time.Second)
-}
-
 func (x *scenario) foundation() {
 	r := node.Request{To: esmeEUI, Endpoint: 1, From: 2, Cluster: se.Metering}
 	say := func(g zcl.Global, maker uint16) node.Response {

@@ -22,6 +22,9 @@ import (
 	"smets1/zigbee/zcl/se"
 )
 
+// meterHex is the meter of the package's tests, as the script reads it.
+const meterHex = "00DB1234567890A1"
+
 // herdsman installs zigbee-herdsman once.
 func herdsman(t *testing.T) string {
 	t.Helper()

@@ -25,8 +25,6 @@ var (
 	start    = time.Date(2019, 7, 15, 8, 0, 0, 0, time.UTC)
 )
 
-const meterHex = "00DB1234567890A1"
-
 // authority mints certificates.
 type authority struct {
 	ca   security.SimulatorCA
