@@ -199,12 +199,12 @@ func (s *serving) race(ctx context.Context, f *fleet.Fleet, c clock.Clock) {
 		}
 		if err := s.run(ctx, f, c, until); err != nil {
 			if ctx.Err() == nil {
-				s.log.Error("the time stops", "error", err)
+				s.log.Error("the time stops", slog.Any("error", err))
 			}
 			return
 		}
 		if !end.IsZero() {
-			s.log.Warn("the time stops, as --for says", "time", c.Now(), "took", clock.Real().Now().Sub(began).Round(time.Millisecond))
+			s.log.Warn("the time stops, as --for says", slog.Any("time", c.Now()), slog.Any("took", clock.Real().Now().Sub(began).Round(time.Millisecond)))
 			return
 		}
 	}

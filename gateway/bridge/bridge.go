@@ -244,7 +244,7 @@ func (b *Bridge) stamp(t *time.Time) {
 func (b *Bridge) HubChanged(hub wire.EUI64) {
 	s, ok := b.cfg.Hubs.Hub(hub)
 	if !ok {
-		b.log.Warn("a hub changed that is not there: say HubGone", "hub", hub)
+		b.log.Warn("a hub changed that is not there: say HubGone", slog.Any("hub", hub))
 		return
 	}
 	b.tell(s, b.cfg.Hubs.Len() <= b.cfg.RetainedHubs)
@@ -334,7 +334,7 @@ func (b *Bridge) stayConnected() {
 		if wall.Now().Sub(began) > longestPause {
 			pause = firstPause
 		}
-		b.log.Warn("no connection to the broker; trying again", "broker", b.cfg.Broker, "in", pause, "err", err)
+		b.log.Warn("no connection to the broker; trying again", slog.Any("broker", b.cfg.Broker), slog.Any("in", pause), slog.Any("error", err))
 		if wall.Sleep(b.base, pause) != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,7 +61,7 @@ func (b *Bridge) oneConnection() error {
 	}
 	c.enter()
 	defer c.leave()
-	b.log.Info("online", "broker", b.cfg.Broker, "session", session)
+	b.log.Info("online", slog.Any("broker", b.cfg.Broker), slog.Any("session", session))
 	ctx, cancel := context.WithCancel(b.base)
 	defer cancel()
 	c.sender.Go(func() { c.send(ctx) })
@@ -251,7 +252,7 @@ func (c *connection) sendAll(ctx context.Context, window chan<- flight) {
 		if it.build != nil {
 			var err error
 			if payload, err = it.build(c.session, c.sequence.Add(1)); err != nil {
-				c.b.log.Error("a message could not be encoded", "topic", it.topic, "err", err)
+				c.b.log.Error("a message could not be encoded", slog.Any("topic", it.topic), slog.Any("error", err))
 				continue
 			}
 		}
@@ -327,7 +328,7 @@ func (c *connection) farewell(ctx context.Context) error {
 func (c *connection) tellStates(ctx context.Context) {
 	for {
 		if err := c.tellAll(ctx); err != nil && ctx.Err() == nil {
-			c.b.log.Warn("the states of the hubs could not all be told", "err", err)
+			c.b.log.Warn("the states of the hubs could not all be told", slog.Any("error", err))
 		}
 		select {
 		case <-c.b.reborn:

@@ -3,6 +3,7 @@ package bridge
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 
@@ -68,7 +69,7 @@ func (b *Bridge) takeIn() {
 		for {
 			got, dropped := b.in.take(maxTake)
 			if dropped > 0 {
-				b.log.Warn("messages were dropped: commands came faster than they can be parsed", "messages", dropped)
+				b.log.Warn("messages were dropped: commands came faster than they can be parsed", slog.Any("messages", dropped))
 				b.refuse(topic.Command{}, topic.NewError(topic.CodeBusy, fmt.Sprintf("%d messages were dropped unread", dropped), "gateway", "send with QoS 1, and fewer at once"))
 			}
 			if len(got) == 0 {
@@ -170,7 +171,7 @@ func (b *Bridge) checkRole(c topic.Command) error {
 // note adds to the audit what is over already, so that a failure can only be reported.
 func (b *Bridge) note(e audit.Entry) {
 	if err := b.cfg.Audit.Append(e, true); err != nil {
-		b.log.Error("a line could not be added to the audit", "action", e.Action, "id", e.ID, "err", err)
+		b.log.Error("a line could not be added to the audit", slog.Any("action", e.Action), slog.Any("id", e.ID), slog.Any("error", err))
 	}
 }
 
