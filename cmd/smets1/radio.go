@@ -41,6 +41,7 @@ type radioServeOptions struct {
 	policy  string
 	key     string
 	listen  string
+	ezsp    bool
 	pty     string
 	port    int
 	speed   float64
@@ -85,6 +86,7 @@ of key establishment is refused all the same.`,
 	f.StringSliceVar(&o.devices, "devices", nil, "devices to lend: esme, gsme, ihd (default: all that the home has)")
 	f.StringVar(&o.policy, "policy", "se", "what the devices ask of frames: se or open")
 	f.StringVar(&o.key, "key", "", "key to join with: code (of their install codes) or well-known (default: code with se, well-known with open)")
+	f.BoolVar(&o.ezsp, "ezsp", false, "be a stick of Silicon Labs (EZSP 13 over ASH; zigbee2mqtt: adapter ember) in place of OpenThread's RCP")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7777", "TCP address of the co-processor; port 0 takes a free one; off means none")
 	f.StringVar(&o.pty, "pty", "", "also offer it on a pty, with this `LINK` to it (Linux)")
 	f.IntVar(&o.port, "port", 4059, "TCP port where the home answers DLMS; 0 takes a free one")
@@ -147,7 +149,7 @@ func (o *radioServeOptions) run(ctx context.Context, path string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	lend := fleet.LendOptions{Devices: o.devices, Policy: policies[o.policy], WellKnown: o.key == "well-known"}
+	lend := fleet.LendOptions{Devices: o.devices, Policy: policies[o.policy], WellKnown: o.key == "well-known", EZSP: o.ezsp}
 	var file *lab.AirFile
 	if o.capture != "" {
 		w, err := capture.Create(o.capture, clock.Real())

@@ -28,6 +28,8 @@ type LendOptions struct {
 	// WellKnown has them join with the well-known link key in place of that of their install codes. Under node.Open they
 	// always do.
 	WellKnown bool
+	// EZSP has the co-processor speak EZSP over ASH, as sticks of Silicon Labs do, in place of Spinel.
+	EZSP bool
 	// Loss in a million of receptions.
 	Loss int
 	// Tap, if not nil, sees every frame on their air, in the machine's time. It must not keep the PSDU.
@@ -103,7 +105,7 @@ func (l *Lent) join(o LendOptions) (err error) {
 		}
 	}
 	l.guests, err = han.NewGuests(l.now(), han.GuestConfig{
-		Policy: o.Policy, WellKnown: o.WellKnown || o.Policy == zigbee.Open,
+		Policy: o.Policy, WellKnown: o.WellKnown || o.Policy == zigbee.Open, EZSP: o.EZSP,
 		Config: han.Config{
 			Hub: h.hub.EUI, Devices: wanted, Seed: m.Seed, Loss: o.Loss, Tap: o.Tap,
 			Secret: func(e wire.EUI64, what string, n int) []byte { return m.secret(e, "zigbee "+what, n) },

@@ -7,19 +7,27 @@ import (
 	"smets1/internal/wire"
 	"smets1/transport/radio/air"
 	"smets1/zigbee/node"
+	"smets1/zigbee/node/ncp"
 	"smets1/zigbee/node/rcp"
 	"smets1/zigbee/security"
 )
 
 // Guests are devices of a home on a network that somebody else's host forms, with a virtual radio co-processor in place of
-// the hub: the host attaches to it over a line as to a USB dongle (Spinel over HDLC-lite) and is coordinator and trust
-// centre. The devices look for a network that lets them join every few seconds, as if somebody kept pressing their buttons,
+// the hub: the host attaches to it over a line as to a USB dongle (Spinel over HDLC-lite, or EZSP over ASH) and is
+// coordinator and trust centre. The devices look for a network that lets them join every few seconds, as if somebody kept pressing their buttons,
 // and go on trying when they are sent away.
 //
 // It is sans-I/O, like Radio, and used by one goroutine at a time.
 type Guests struct {
 	radio  *Radio
-	server *rcp.Server
+	server coprocessor
+	stack  *ncp.Server // the server again, if it has a stack of its own; nil for a radio co-processor
+}
+
+// coprocessor is what rcp.Server and ncp.Server have in common.
+type coprocessor interface {
+	Input(now time.Time, b []byte)
+	Output() []byte
 }
 
 // GuestConfig is a network of guests.
@@ -33,6 +41,8 @@ type GuestConfig struct {
 	// WellKnown has the devices join with the well-known link key in place of that of their install codes, so that a host
 	// of home automation can admit them whatever the policy.
 	WellKnown bool
+	// EZSP has the co-processor be a network co-processor of Silicon Labs, in place of an OpenThread radio co-processor.
+	EZSP bool
 }
 
 // again is how long a guest waits before it looks for a network again (ours).
@@ -43,8 +53,16 @@ func NewGuests(now time.Time, c GuestConfig) (*Guests, error) {
 	r := &Radio{cfg: c.Config, now: now, policy: c.Policy}
 	r.air = air.New(air.Config{Seed: c.Seed, Loss: c.Loss})
 	r.Tap(c.Tap)
-	g := &Guests{radio: r, server: &rcp.Server{EUI: c.Hub}}
-	g.server.Attach(now, r.air.Open(g.server))
+	g := &Guests{radio: r}
+	if c.EZSP {
+		g.stack = ncp.NewServer(ncp.ServerConfig{EUI: c.Hub})
+		g.stack.Attach(now, r.air.Open(g.stack))
+		g.server = g.stack
+	} else {
+		s := &rcp.Server{EUI: c.Hub}
+		s.Attach(now, r.air.Open(s))
+		g.server = s
+	}
 	for i := range r.cfg.Devices {
 		d := &r.cfg.Devices[i]
 		s := &station{radio: r, device: d, eui: d.EUI, guest: true}
@@ -77,7 +95,7 @@ func NewGuests(now time.Time, c GuestConfig) (*Guests, error) {
 
 // Input takes octets of the host.
 func (g *Guests) Input(now time.Time, b []byte) {
-	g.radio.Advance(now)
+	g.Advance(now)
 	g.server.Input(now, b)
 }
 
@@ -85,10 +103,23 @@ func (g *Guests) Input(now time.Time, b []byte) {
 func (g *Guests) Output() []byte { return g.server.Output() }
 
 // Advance does what is due at a time.
-func (g *Guests) Advance(now time.Time) { g.radio.Advance(now) }
+func (g *Guests) Advance(now time.Time) {
+	g.radio.Advance(now)
+	if g.stack != nil {
+		g.stack.Advance(now)
+	}
+}
 
 // Deadline is when Advance wants to be called; the zero time if never.
-func (g *Guests) Deadline() time.Time { return g.radio.next() }
+func (g *Guests) Deadline() time.Time {
+	next := g.radio.next()
+	if g.stack != nil {
+		if d := g.stack.Deadline(); next.IsZero() || !d.IsZero() && d.Before(next) {
+			return d
+		}
+	}
+	return next
+}
 
 // Radio is the network itself, for statistics, taps and keys.
 func (g *Guests) Radio() *Radio { return g.radio }
