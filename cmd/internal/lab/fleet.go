@@ -60,23 +60,27 @@ var _ fleet.Lister = nv{}
 func Hubs(f *fleet.Fleet) []session.Hub {
 	var out []session.Hub
 	for e := range f.Inventory() {
-		if e.Address == "" {
-			continue
+		if e.Address != "" {
+			out = append(out, HubOf(e))
 		}
-		h := session.Hub{Address: e.Address, Wake: profile.Wake(e.WakeUp), MSISDN: e.MSISDN, Profile: e.Profile}
-		for _, d := range e.Devices {
-			switch d.Type {
-			case "chf":
-				h.EUI = d.EUI
-			case "esme":
-				h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.ESME, Model: d.Model})
-			case "gsme":
-				h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.GSME, Model: d.Model})
-			}
-		}
-		out = append(out, h)
 	}
 	return out
+}
+
+// HubOf is a home as a gateway has its hub on file.
+func HubOf(e fleet.Entry) session.Hub {
+	h := session.Hub{Address: e.Address, Wake: profile.Wake(e.WakeUp), MSISDN: e.MSISDN, Profile: e.Profile}
+	for _, d := range e.Devices {
+		switch d.Type {
+		case "chf":
+			h.EUI = d.EUI
+		case "esme":
+			h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.ESME, Model: d.Model})
+		case "gsme":
+			h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.GSME, Model: d.Model})
+		}
+	}
+	return h
 }
 
 // Handover takes the keys that the fleet's devices were born with into a

@@ -68,7 +68,7 @@ func Replay(ctx context.Context, s *scenario.Scenario, path string, o Options) (
 	r.close = append(r.close, r.fleet.Close)
 	e := first(r.fleet)
 	r.home = e.Name
-	hub := hubOf(e)
+	hub := lab.HubOf(e)
 	hub.Wake = "" // whoever recorded it has woken it
 	r.replay = trace.NewReplay(t, trace.Config{Clock: scaled, NoModes: true, Name: path})
 	hub.Address = "tcp://trace:4059"

@@ -123,7 +123,7 @@ func virtual(ctx context.Context, s *scenario.Scenario, o Options, name, link st
 	r.close = append(r.close, r.fleet.Close)
 	e := first(r.fleet)
 	r.home = e.Name
-	hub := hubOf(e)
+	hub := lab.HubOf(e)
 	sc := session.Config{Waker: lab.FleetWaker(r.fleet), Openers: map[string]session.Opener{}}
 	switch {
 	case name == "sim" && strings.HasPrefix(hub.Address, "serial:"):
@@ -150,21 +150,6 @@ func first(f *fleet.Fleet) fleet.Entry {
 		break
 	}
 	return out
-}
-
-func hubOf(e fleet.Entry) session.Hub {
-	h := session.Hub{Address: e.Address, Wake: profile.Wake(e.WakeUp), MSISDN: e.MSISDN, Profile: e.Profile}
-	for _, d := range e.Devices {
-		switch d.Type {
-		case "chf":
-			h.EUI = d.EUI
-		case "esme":
-			h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.ESME, Model: d.Model})
-		case "gsme":
-			h.Devices = append(h.Devices, session.Device{EUI: d.EUI, Type: firmware.GSME, Model: d.Model})
-		}
-	}
-	return h
 }
 
 // describe takes what is on file of a home, and makes the images of its newest firmware.
