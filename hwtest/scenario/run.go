@@ -250,7 +250,7 @@ func (r *run) conform(ctx context.Context, s *Step, done *report.Step) error {
 		return err
 	}
 	known := map[string]bool{}
-	failed := 0
+	passed, failed := 0, 0
 	for _, c := range ctt.Cases() {
 		if c.Suite != s.Suite {
 			continue
@@ -275,6 +275,8 @@ func (r *run) conform(ctx context.Context, s *Step, done *report.Step) error {
 			x.Outcome, x.Reason = report.Failed, err.Error()
 			failed++
 			done.Problems = append(done.Problems, c.Name+": "+err.Error())
+		default:
+			passed++
 		}
 		done.Cases = append(done.Cases, x)
 	}
@@ -285,6 +287,8 @@ func (r *run) conform(ctx context.Context, s *Step, done *report.Step) error {
 	}
 	if failed > 0 {
 		done.Outcome = report.Failed
+	} else if passed == 0 {
+		return &wrongError{fmt.Sprintf("not one test of suite %s applies to it: nothing was proved", s.Suite)}
 	}
 	return nil
 }

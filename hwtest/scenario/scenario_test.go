@@ -247,6 +247,9 @@ func TestRunEnds(t *testing.T) {
 		{"name", func(s *Scenario, _ *desk) { s.Steps[0].Args = map[string]any{"x": []any{"${none}"}} }, report.Failed, "${none}: nothing was saved", 1},
 		{"power", func(s *Scenario, d *desk) { s.Steps, d.power = []Step{{Power: "hub", Off: 1}}, ErrUnsupported }, report.Broken, "no means", 1},
 		{"trace", func(_ *Scenario, d *desk) { d.finish = errors.New("line 9 was not played") }, report.Failed, "line 9 was not played", 3},
+		{"nothing tested", func(s *Scenario, _ *desk) {
+			s.Steps = []Step{{Conform: "esme", Suite: "SYMSEC_0", Only: []string{"SYMSEC_0_SecPol_1"}}}
+		}, report.Failed, "not one test of suite SYMSEC_0 applies", 1},
 		{"no such test", func(s *Scenario, _ *desk) {
 			s.Steps = []Step{{Conform: "esme", Suite: "APPL", Only: []string{"APPL_X"}}}
 		}, report.Failed, "has no test APPL_X", 1},
