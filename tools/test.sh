@@ -25,4 +25,4 @@ fi
 go test "${race[@]}" -shuffle=on -timeout 12m ./...
 
 echo "== fuzz smoke"
-tools/fuzz.sh "${FUZZTIME:-2s}"
+tools/fuzz.sh "${FUZZTIME:-1s}"
