@@ -286,8 +286,16 @@ func (r *Client) Call(ctx context.Context, cmd topic.Command, progress func(topi
 // ErrNoGateway is what AwaitGateway reports (wrapped) when none comes online.
 var ErrNoGateway = errors.New("no gateway is online in this fleet")
 
+// askAgain is how long the retained state of a gateway is waited for.
+const askAgain = 2 * time.Second
+
 // AwaitGateway waits until a gateway of the fleet is online.
+//
+// The state of a gateway is retained, and yet it can be missed: NATS may deliver neither the message that is published
+// while somebody subscribes, nor what it kept of it. So it is asked for again by subscribing anew.
 func (r *Client) AwaitGateway(ctx context.Context) error {
+	t := clock.Real().NewTimer(askAgain)
+	defer t.Stop()
 	for {
 		r.mu.Lock()
 		changed := r.changed
@@ -300,6 +308,9 @@ func (r *Client) AwaitGateway(ctx context.Context) error {
 		r.mu.Unlock()
 		select {
 		case <-changed:
+		case <-t.C():
+			r.client.Subscribe(r.tree.BridgeStates(), 1, r.receive)
+			t.Reset(askAgain)
 		case <-ctx.Done():
 			return fmt.Errorf("client: %w %q: %w", ErrNoGateway, r.cfg.Fleet, context.Cause(ctx))
 		}

@@ -189,3 +189,18 @@ func TestNobodyThere(t *testing.T) {
 	_, err = Dial(ctx, cfg)
 	require.ErrorContains(t, err, "client")
 }
+
+// A gateway whose retained state was missed, as happens with NATS when it is published while somebody subscribes, is
+// found by subscribing anew.
+func TestABirthThatWasMissed(t *testing.T) {
+	p, cfg := newPeer(t)
+	p.bear("one")
+	r := dialPeer(t, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, r.AwaitGateway(ctx))
+	r.mu.Lock()
+	clear(r.bridges)
+	r.mu.Unlock()
+	require.NoError(t, r.AwaitGateway(ctx))
+}
